@@ -1,0 +1,1 @@
+"""Composition root: settings in, running daemon out. The only file that names concrete classes."""

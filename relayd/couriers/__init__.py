@@ -1,0 +1,1 @@
+"""Those who deliver: direct to MX, or through an upstream."""

@@ -1,0 +1,1 @@
+"""How a message goes out: plan, header block, signatures. Used at acceptance and on release."""

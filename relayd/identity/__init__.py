@@ -1,0 +1,1 @@
+"""Who may send as whom: proofs of domains."""

@@ -1,0 +1,1 @@
+"""The way in: an app speaks SMTP, a message is kept."""

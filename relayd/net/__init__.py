@@ -1,0 +1,1 @@
+"""One door per library: exceptions in, values out."""

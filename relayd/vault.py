@@ -1,0 +1,1 @@
+"""DKIM signing keys and the master key."""
