@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import dataclasses
+import functools
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from relayd.core.delivery import Attempt
-from relayd.core.mail import Parcel
+from relayd.core import retry
+from relayd.core.delivery import Attempt, Settlement, State
+from relayd.core.hops import Hops
+from relayd.core.journal import Event, EventType
+from relayd.core.mail import Dressing, Message, Parcel, Recipient, Route, Submission
+from relayd.core.policy import Refusal
+from relayd.core.reasons import Reason
+from relayd.core.reply import Fault, FaultKind, Stage
+from relayd.core.sender import Sender
+from relayd.core.verdict import Fate, Scope, Verdict
+from relayd.crashpoints import crashpoint
+from relayd.dressing import Dressed, SigningFailed
+from relayd.store.contract import LeaseEnded, Selection, Store, StoreDamaged, StoreError, Verb
+
+log = logging.getLogger("relayd.dispatch")
 
 Body = Callable[[], AsyncIterator[bytes]]
 """Gives the settled body from its start, each time it is called; chunks of at most 1 MiB."""
+
+STORE_RETRY = 2.0
+"""Seconds between tries to write a result down that the store could not take. A delivery whose result is
+lost would be made again, so we stay with it; no new delivery starts meanwhile."""
+
+LOGIN_REFUSED = frozenset(reason for reason in Reason if reason.value.startswith("auth."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What is written down when a lease ends."""
+
+    settlements: Sequence[Settlement]
+    dressing: Dressing | None = None  # the message was dressed anew ...
+    recipients: Sequence[Recipient] = ()  # ... and its recipients leave this way now
 
 
 class Courier(Protocol):
@@ -17,9 +52,277 @@ class Courier(Protocol):
 
     async def deliver(self, parcel: Parcel, body: Body) -> Sequence[Attempt]:
         """Try once (all hosts of the hop if need be). One attempt for each recipient; never raises for
-        what the network or a server did."""
+        what the network or a server did. Raises StoreDamaged when the body can't be read."""
         ...
 
     async def close(self) -> None:
         """Let go of idle connections."""
         ...
+
+
+class Dresser(Protocol):
+    async def stands(self, message: Message, sender: Sender) -> bool:
+        """Would the message be dressed the same way now?"""
+        ...
+
+    async def dress(
+        self, submission: Submission, sender: Sender, message_id: str, now: datetime
+    ) -> Dressed | Refusal: ...
+
+
+class Credentials(Protocol):
+    """Logins that an upstream refused. They are not tried again until something changes."""
+
+    async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None: ...
+
+
+class Dispatcher:
+    """Takes what is due, hands it to the courier of its hop, writes down what became of it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        couriers: Mapping[Route, Courier],
+        testing: Courier,
+        hops: Hops,
+        dresser: Dresser,
+        sender: Callable[[str], Sender | None],
+        credentials: Credentials,
+        rules: retry.RetryRules,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        dice: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._couriers = couriers
+        self._testing = testing
+        self.hops = hops
+        self.dresser = dresser
+        self.sender = sender
+        self.rules = rules
+        self._credentials = credentials
+        self._clock = clock
+        self._monotonic = monotonic
+        self._dice = dice
+        self._under_way: Counter[str] = Counter()  # parcels on the road, by message
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stuck = 0  # results that the store can't take just now
+        self.rounds = 0  # turns of the loop: the watchdog's proof of progress
+
+    async def run(self) -> None:
+        """Deliver until cancelled. What is on the road then goes on: see `drain`."""
+        while True:
+            self.rounds += 1
+            try:
+                parcels = [] if self._stuck else await self._store.lease(self._clock(), self.hops)
+            except StoreError as error:
+                log.error("can't read the queue, trying again: %s", error)
+                await asyncio.sleep(STORE_RETRY)
+                continue
+            for parcel in parcels:
+                self.hops.started(parcel.hop.key)
+                task = asyncio.create_task(self._carry(parcel))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            if not parcels:
+                await self._wait()
+
+    async def drain(self, seconds: float) -> int:
+        """Let what is on the road arrive, for at most `seconds`. Returns how many parcels did not; their
+        leases end with the process, so they are delivered after the next start."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    async def _wait(self) -> None:
+        """Until something is due, or a paused hop opens again."""
+        if self._stuck:
+            await asyncio.sleep(STORE_RETRY)
+            return
+        change = self.hops.next_change(self._monotonic())
+        try:
+            async with asyncio.timeout(change):
+                await self._store.wait(self._clock(), self.hops)
+        except TimeoutError:
+            self.hops.reopen(self._monotonic())
+
+    async def _carry(self, parcel: Parcel) -> None:
+        crashpoint("dispatch.leased")
+        attempts: Sequence[Attempt] = ()
+        self._under_way[parcel.message.id] += 1
+        try:
+            ending = await self._without_trying(parcel)
+            if ending is None:
+                attempts = await self._deliver(parcel)
+                ending = self._judged(parcel, attempts)
+        except StoreDamaged as error:
+            log.error("message %s is held: %s", parcel.message.id, error)
+            ending = self._held(parcel, Reason.SERVER_ERROR)
+        except Exception:
+            log.exception("message %s: a fault of ours", parcel.message.id)
+            ending = self._faulty(parcel)
+        finally:
+            self._under_way[parcel.message.id] -= 1
+            if not self._under_way[parcel.message.id]:
+                del self._under_way[parcel.message.id]
+            # Before the result is written: whoever the commit wakes finds the place free.
+            verdicts = [attempt.verdict for attempt in attempts]
+            self.hops.ended(parcel.hop.key, verdicts, self._monotonic())
+        await self._settle(parcel, ending)
+        await self._mind_the_login(parcel, attempts)
+
+    async def _without_trying(self, parcel: Parcel) -> Ending | None:
+        """What ends this lease without a try: the sender is gone, or its proof is. None: deliver."""
+        sender = self.sender(parcel.message.sender)
+        if sender is None:
+            return self._held(parcel, Reason.SENDER_UNKNOWN)
+        if not parcel.first or await self.dresser.stands(parcel.message, sender):
+            return None
+        if self._under_way[parcel.message.id] > 1:
+            # Another recipient of this message is on its way in the old dressing, which must stay.
+            return self._held(parcel, Reason.SENDER_UNPROVEN)
+        return await self._dressed_anew(parcel, sender)
+
+    async def _dressed_anew(self, parcel: Parcel, sender: Sender) -> Ending:
+        message, now = parcel.message, self._clock()
+        try:
+            dressed = await self.dresser.dress(message.submission, sender, message.id, now)
+        except SigningFailed:
+            log.exception("message %s can't be signed; it stays held", message.id)
+            return self._held(parcel, Reason.SIGNING_FAILED)
+        if isinstance(dressed, Refusal):
+            return self._all(parcel, State.FAILED, EventType.FAILED, dressed.reason)
+        if dressed.held is not None:
+            return self._held(parcel, dressed.held)
+        changed = dataclasses.replace(
+            self._event(parcel, parcel.recipients[0], EventType.RUNG_CHANGED, dressed.dressing.reason),
+            recipient=None,
+            rung=dressed.dressing.rung,
+            proof=dressed.dressing.proof,
+        )
+        back = [
+            Settlement(recipient=r.index, state=State.QUEUED, wait=0.0, attempted=False)
+            for r in parcel.recipients
+        ]
+        back[0] = dataclasses.replace(back[0], events=(changed,))
+        return Ending(settlements=back, dressing=dressed.dressing, recipients=dressed.recipients)
+
+    async def _deliver(self, parcel: Parcel) -> Sequence[Attempt]:
+        courier = self._testing if parcel.message.test else self._couriers[parcel.hop.route]
+        attempts = await courier.deliver(parcel, functools.partial(self._store.content, parcel.message.id))
+        crashpoint("dispatch.delivered")
+        lost = {r.index for r in parcel.recipients} - {a.recipient.index for a in attempts}
+        if lost:
+            raise RuntimeError(f"the courier lost recipients {sorted(lost)}")
+        return attempts
+
+    def _judged(self, parcel: Parcel, attempts: Sequence[Attempt]) -> Ending:
+        now = self._clock()
+        return Ending(
+            settlements=[
+                retry.settlement(parcel, attempt, self.rules, jitter=self._dice(), now=now)
+                for attempt in attempts
+            ]
+        )
+
+    async def _settle(self, parcel: Parcel, ending: Ending) -> None:
+        """Write the result down, whatever it takes."""
+        crashpoint("dispatch.before_settle")
+        stuck = False
+        try:
+            while True:
+                try:
+                    await self._store.settle(parcel, ending.settlements, ending.dressing, ending.recipients)
+                    break
+                except LeaseEnded:
+                    raise
+                except StoreError as error:
+                    log.error("message %s: result not written, trying again: %s", parcel.message.id, error)
+                    self._stuck += not stuck
+                    stuck = True
+                    await asyncio.sleep(STORE_RETRY)
+        finally:
+            self._stuck -= stuck
+        crashpoint("dispatch.after_settle")
+
+    async def _mind_the_login(self, parcel: Parcel, attempts: Sequence[Attempt]) -> None:
+        """A refused login is not tried again: what waits for this hop is held with the reason."""
+        for attempt in attempts:
+            reason = attempt.verdict.reason
+            if attempt.verdict.scope is Scope.HOP and reason in LOGIN_REFUSED:
+                self.hops.close(parcel.hop.key, reason)
+                await self._credentials.refuse(parcel, attempt, self._clock())
+                await self._store.act(
+                    Verb.HOLD, Selection(hop=parcel.hop.key, state=State.QUEUED), self._clock(), reason
+                )
+                return
+
+    def _held(self, parcel: Parcel, reason: Reason) -> Ending:
+        return self._all(parcel, State.HELD, EventType.HELD, reason)
+
+    def _all(self, parcel: Parcel, state: State, kind: EventType, reason: Reason) -> Ending:
+        return Ending(
+            settlements=[
+                Settlement(
+                    recipient=recipient.index,
+                    state=state,
+                    attempted=False,
+                    events=(self._event(parcel, recipient, kind, reason, final=state is State.FAILED),),
+                )
+                for recipient in parcel.recipients
+            ]
+        )
+
+    def _faulty(self, parcel: Parcel) -> Ending:
+        """A fault of ours in mid-delivery. How far it came is not known, so it counts as uncertain: a bug that
+        strikes after the final dot must not send an invoice again and again."""
+        now = self._clock()
+        verdict = Verdict(fate=Fate.UNCERTAIN, reason=Reason.SERVER_ERROR, scope=Scope.MESSAGE)
+        fault = Fault(
+            kind=FaultKind.INTERNAL, text="a fault inside relayd, see its log", stage=Stage.END, host=""
+        )
+        return self._judged(
+            parcel,
+            [
+                Attempt(
+                    recipient=recipient,
+                    evidence=fault,
+                    verdict=verdict,
+                    host=None,
+                    ip=None,
+                    tls=None,
+                    started_at=now,
+                    seconds=0.0,
+                )
+                for recipient in parcel.recipients
+            ],
+        )
+
+    def _event(
+        self,
+        parcel: Parcel,
+        recipient: Recipient,
+        kind: EventType,
+        reason: Reason | None,
+        *,
+        final: bool = False,
+    ) -> Event:
+        message = parcel.message
+        return Event(
+            time=self._clock(),
+            type=kind,
+            message=message.id,
+            ref=message.ref,
+            sender=message.sender,
+            rung=message.dressing.rung,
+            proof=message.dressing.proof,
+            recipient=str(recipient.address),
+            reason=reason,
+            final=final,
+            test=message.test,
+        )

@@ -37,6 +37,10 @@ class StoreBusy(StoreError):
     """Another process holds the state: the daemon runs, or a command does."""
 
 
+class LeaseEnded(StoreError):
+    """This parcel was settled before."""
+
+
 class Receiving(Protocol):
     """A body on its way in. Chunks of at most 1 MiB are committed as they come, so memory stays bounded;
     what is never put is swept."""
@@ -130,7 +134,7 @@ class Store(Protocol):
         """End a lease: state and events in one transaction. A recipient of the parcel that no settlement
         names goes back to the queue at once. With `dressing` (and the recipients with their new hops and
         return paths) the message is dressed anew; only while nobody of it was attempted. Settling a lease
-        twice is a StoreError."""
+        twice raises LeaseEnded."""
         ...
 
     async def wait(self, now: datetime, room: Room) -> None:
