@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -24,12 +24,9 @@ from relayd.core.sender import Sender
 from relayd.core.verdict import Fate, Scope, Verdict
 from relayd.crashpoints import crashpoint
 from relayd.dressing import Dressed, SigningFailed
-from relayd.store.contract import LeaseEnded, Selection, Store, StoreDamaged, StoreError, Verb
+from relayd.store.contract import Body, LeaseEnded, Selection, Store, StoreDamaged, StoreError, Verb
 
 log = logging.getLogger("relayd.dispatch")
-
-Body = Callable[[], AsyncIterator[bytes]]
-"""Gives the settled body from its start, each time it is called; chunks of at most 1 MiB."""
 
 STORE_RETRY = 2.0
 """Seconds between tries to write a result down that the store could not take. A delivery whose result is

@@ -7,7 +7,7 @@ both mean 4xx to a client, never a lost message.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,10 @@ from relayd.core.delivery import Settlement, State
 from relayd.core.journal import Event
 from relayd.core.mail import Dressing, Message, Parcel, Recipient
 from relayd.core.reasons import Reason
+
+
+Body = Callable[[], AsyncIterator[bytes]]
+"""Gives the settled body from its start, each time it is called; chunks of at most 1 MiB."""
 
 
 class StoreError(Exception):
