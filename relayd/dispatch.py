@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -90,6 +90,7 @@ class Dispatcher:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         dice: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._couriers = couriers
@@ -102,6 +103,7 @@ class Dispatcher:
         self._clock = clock
         self._monotonic = monotonic
         self._dice = dice
+        self._pause = pause
         self._under_way: Counter[str] = Counter()  # parcels on the road, by message
         self._tasks: set[asyncio.Task[None]] = set()
         self._stuck = 0  # results that the store can't take just now
@@ -115,7 +117,7 @@ class Dispatcher:
                 parcels = [] if self._stuck else await self._store.lease(self._clock(), self.hops)
             except StoreError as error:
                 log.error("can't read the queue, trying again: %s", error)
-                await asyncio.sleep(STORE_RETRY)
+                await self._pause(STORE_RETRY)
                 continue
             for parcel in parcels:
                 self.hops.started(parcel.hop.key)
@@ -139,7 +141,7 @@ class Dispatcher:
     async def _wait(self) -> None:
         """Until something is due, or a paused hop opens again."""
         if self._stuck:
-            await asyncio.sleep(STORE_RETRY)
+            await self._pause(STORE_RETRY)
             return
         change = self.hops.next_change(self._monotonic())
         try:
@@ -242,7 +244,7 @@ class Dispatcher:
                     log.error("message %s: result not written, trying again: %s", parcel.message.id, error)
                     self._stuck += not stuck
                     stuck = True
-                    await asyncio.sleep(STORE_RETRY)
+                    await self._pause(STORE_RETRY)
         finally:
             self._stuck -= stuck
         crashpoint("dispatch.after_settle")
@@ -276,8 +278,8 @@ class Dispatcher:
         )
 
     def _faulty(self, parcel: Parcel) -> Ending:
-        """A fault of ours in mid-delivery. How far it came is not known, so it counts as uncertain: a bug that
-        strikes after the final dot must not send an invoice again and again."""
+        """A fault of ours in mid-delivery. How far it came is not known, so it counts as uncertain: a bug
+        that strikes after the final dot must not send an invoice again and again."""
         now = self._clock()
         verdict = Verdict(fate=Fate.UNCERTAIN, reason=Reason.SERVER_ERROR, scope=Scope.MESSAGE)
         fault = Fault(

@@ -20,7 +20,6 @@ from relayd.core.journal import Event
 from relayd.core.mail import Dressing, Message, Parcel, Recipient
 from relayd.core.reasons import Reason
 
-
 Body = Callable[[], AsyncIterator[bytes]]
 """Gives the settled body from its start, each time it is called; chunks of at most 1 MiB."""
 
