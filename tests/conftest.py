@@ -1,0 +1,342 @@
+"""What the tests of the whole daemon share: a small world on loopback, and `relayd run` as a child in it.
+
+The world has a DNS zone, a receiving server and a listening socket that outlives the daemon, as with systemd:
+while the daemon is down, clients wait in the backlog and none is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Protocol
+
+import dkim
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from relayd.sandbox.receiver import Receiver
+from relayd.sandbox.zone import NameServer, Zone
+
+ROOT = Path(__file__).parent.parent
+RELAYD = str(Path(sys.executable).parent / "relayd")
+PATIENCE = 30.0
+"""Seconds that a whole step (start, drain, stop) may take on a busy machine with two cores."""
+
+# --- a test marked `real` may be skipped on a developer's machine, never in CI ---
+
+
+def _required() -> bool:
+    return os.environ.get("RELAYD_REQUIRE_REAL", "") not in ("", "0")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _required() and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("real"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"RELAYD_REQUIRE_REAL is set, so this test must run. {why}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if _required() and report.outcome == "skipped" and "real" in collector.path.parent.parts:
+        report.outcome = "failed"
+        report.longrepr = f"RELAYD_REQUIRE_REAL is set, so this file must run: {report.longrepr}"
+    return report
+
+
+# --- the world ---
+
+ZONE = """
+my.platform.example               MX   10 mx.my.platform.example
+my.platform.example               TXT  "v=spf1 ip4:127.0.0.1 -all"
+mx.my.platform.example            A    127.0.0.1
+bounce.my.platform.example        MX   10 mx.my.platform.example
+bounce.my.platform.example        TXT  "v=spf1 ip4:127.0.0.1 -all"
+relay.my.platform.example         A    127.0.0.1
+127.0.0.1                         PTR  relay.my.platform.example
+acme.example                      MX   10 mx.customer.example
+globex.example                    MX   10 mx.customer.example
+customer.example                  MX   10 mx.customer.example
+one.example                       MX   10 mx.customer.example
+two.example                       MX   10 mx.customer.example
+three.example                     MX   10 mx.customer.example
+mx.customer.example               A    127.0.0.1
+"""
+
+
+def signing_key() -> tuple[bytes, str]:
+    """A fresh DKIM key: PEM, and the TXT record that publishes it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return pem, f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
+
+
+def config(folder: Path, *, nameserver: str, mx_port: int, **changes: Any) -> Path:
+    """Write a config for the world into `folder`; `changes` are merged into its top level, one level deep."""
+    settings: dict[str, Any] = {
+        "hostname": "relay.my.platform.example",
+        "state_dir": str(folder / "state"),
+        "platform": {
+            "domain": "my.platform.example",
+            "name": "Platform",
+            "return_path": "bounce.my.platform.example",
+            "dkim": {"selector": "r1", "key_file": "keys/r1.pem"},
+        },
+        "senders": {
+            "acme": {
+                "name": "Acme GmbH & Söhne",
+                "address": "billing@acme.example",
+                "confirmed": True,
+                "local_part": "acme",
+            },
+            "globex": {
+                "name": "Globex",
+                "address": "office@globex.example",
+                "confirmed": True,
+                "send_as": "own",
+            },
+        },
+        "delivery": {"families": ["ipv4"], "mx_port": mx_port, "retry_after": ["1s"], "answer_within": "0s"},
+        "dns": {"nameservers": [nameserver]},
+        "allow_private": {"delivery": ["127.0.0.0/8"], "upstreams": ["127.0.0.0/8"]},
+        "status_log": "status.jsonl",
+        "log": {"format": "json"},
+    }
+    for key, value in changes.items():
+        settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
+    path = folder / "relayd.yaml"
+    path.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    return path
+
+
+@dataclass(kw_only=True)
+class Daemon:
+    """`relayd run -c FILE` as a child, with its listening socket handed over as systemd does it."""
+
+    folder: Path
+    config: Path
+    smtp: socket.socket
+    environ: Mapping[str, str] = field(default_factory=dict)
+    before: Sequence[str] = ()  # a command to run it under, such as strace
+    process: asyncio.subprocess.Process | None = None
+    log: Path = field(init=False)
+    starts: int = 0
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / "daemon.log"
+
+    @property
+    def port(self) -> int:
+        port: int = self.smtp.getsockname()[1]
+        return port
+
+    @property
+    def status_log(self) -> Path:
+        return self.folder / "state" / "status.jsonl"
+
+    async def start(self, **environ: str) -> None:
+        """Start it and return when it says READY=1; AssertionError with its log when it ends instead."""
+        self.starts += 1
+        notify = self.folder / f"notify.{self.starts}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(str(notify))
+            ready.setblocking(False)
+            # sh becomes the daemon, so $$ is its process id, which LISTEN_PID has to name
+            hand_over = 'exec 3<&"$RELAYD_TEST_FD"; export LISTEN_PID=$$; exec "$@"'
+            with self.log.open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    *("bash", "-c", hand_over, "relayd", *self.before),
+                    *(RELAYD, "run", "-c", str(self.config)),
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(self.smtp.fileno(),),
+                    env={
+                        **os.environ,
+                        "RELAYD_TEST_FD": str(self.smtp.fileno()),
+                        "LISTEN_FDS": "1",
+                        "LISTEN_FDNAMES": "smtp",
+                        "NOTIFY_SOCKET": str(notify),
+                        **self.environ,
+                        **environ,
+                    },
+                )
+            await self._ready(ready)
+
+    async def _ready(self, ready: socket.socket) -> None:
+        assert self.process is not None
+        loop = asyncio.get_running_loop()
+        ended = asyncio.create_task(self.process.wait())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    said = asyncio.create_task(loop.sock_recv(ready, 4096))
+                    await asyncio.wait({said, ended}, return_when=asyncio.FIRST_COMPLETED)
+                    if not said.done():
+                        said.cancel()
+                        raise AssertionError(f"relayd ended with {ended.result()}:\n{self.tail()}")
+                    if b"READY=1" in said.result():
+                        return
+        finally:
+            ended.cancel()
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def died(self) -> int:
+        """Wait until it ends by itself; gives its exit code (negative: the signal)."""
+        assert self.process is not None
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, and wait for the drain; gives the exit code."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await self.died()
+
+    def tail(self, size: int = 6000) -> str:
+        return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the status log says so far. A line that isn't complete yet is left for later."""
+        if not self.status_log.exists():
+            return []
+        lines = self.status_log.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines if line]
+
+    async def until(self, true: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+        """Wait until something that another process does has come true."""
+        try:
+            async with asyncio.timeout(patience):
+                while not true():  # noqa: ASYNC110 - a file that another process writes has no event
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"not within {patience:g} s: {what}\n{self.tail()}") from None
+
+    async def command(self, *words: str, stdin: bytes | None = None) -> tuple[int, str, str]:
+        """Run `relayd WORDS -c FILE`; gives exit code, output, errors."""
+        process = await asyncio.create_subprocess_exec(
+            *(RELAYD, *words, "-c", str(self.config)),
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+@dataclass(kw_only=True)
+class World:
+    folder: Path
+    zone: Zone
+    names: NameServer
+    receiver: Receiver
+    daemon: Daemon
+
+    def txt(self, name: bytes, timeout: float = 5) -> bytes | None:
+        """The TXT record of a name, strings joined: dkimpy's `dnsfunc`."""
+        values = self.zone.values(name.decode().rstrip("."), "TXT")
+        return values[0][1:-1].replace('" "', "").encode() if values else None
+
+    def verified(self, content: bytes) -> list[str]:
+        """The d= of each signature that dkimpy verifies, in the order of the header."""
+        signatures = re.findall(rb"(?im)^DKIM-Signature:.*?\bd=([a-z0-9.-]+)", content, re.DOTALL)
+        verifier = dkim.DKIM(content)
+        return [
+            domain.decode()
+            for at, domain in enumerate(signatures)
+            if verifier.verify(idx=at, dnsfunc=self.txt)
+        ]
+
+
+class MakeWorld(Protocol):
+    def __call__(self, **changes: Any) -> Any: ...
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> MakeWorld:
+    """`async with make_world(delivery={...}) as world:` a world with a daemon that isn't started yet."""
+
+    @asynccontextmanager
+    async def make(*, receiver: Receiver | None = None, **changes: Any) -> AsyncIterator[World]:
+        folder = tmp_path
+        pem, record = signing_key()
+        keys = folder / "state" / "keys"
+        keys.mkdir(parents=True, mode=0o700)
+        (keys / "r1.pem").touch(mode=0o600)
+        (keys / "r1.pem").write_bytes(pem)
+        (folder / "state").chmod(0o700)
+        zone = Zone(ZONE)
+        for domain in ("my.platform.example", "globex.example"):
+            zone.add(f"r1._domainkey.{domain}", "TXT", record)
+        async with NameServer(zone) as names, receiver or Receiver(name="mx.customer.example") as far:
+            path = config(folder, nameserver=names.address, mx_port=far.port, **changes)
+            with socket.create_server(("127.0.0.1", 0), backlog=256) as smtp:
+                daemon = Daemon(folder=folder, config=path, smtp=smtp)
+                try:
+                    yield World(folder=folder, zone=zone, names=names, receiver=far, daemon=daemon)
+                finally:
+                    if daemon.process is not None:
+                        await daemon.kill()
+
+    return make
+
+
+@pytest.fixture
+async def world(make_world: MakeWorld) -> AsyncIterator[World]:
+    """A world whose daemon runs."""
+    async with make_world() as made:
+        await made.daemon.start()
+        yield made
+
+
+# --- mail ---
+
+
+@pytest.fixture
+def invoice() -> Callable[..., EmailMessage]:
+    """Makes an invoice as an app would send it: a name beyond ASCII, a text, a PDF."""
+    return _invoice
+
+
+def _invoice(to: str, *, ref: str = "2026-0042", sender: str = "billing@acme.example") -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"] = f"Acme GmbH & Söhne <{sender}>"
+    mail["To"] = to
+    mail["Subject"] = f"Rechnung {ref} für Grünau"
+    mail["X-Relayd-Ref"] = ref
+    mail.set_content(f"Guten Tag,\n\nanbei die Rechnung {ref} über 119,00 €.\n")
+    pdf = b"%PDF-1.4\n" + bytes(range(256)) * 40
+    mail.add_attachment(pdf, maintype="application", subtype="pdf", filename="Rechnung.pdf")
+    return mail
