@@ -1,1 +1,169 @@
 """How a message goes out: plan, header block, signatures. Used at acceptance and on release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from relayd.core import headers, policy, tokens
+from relayd.core.address import Address
+from relayd.core.headers import Facts, HeaderBlock, HeaderRefused
+from relayd.core.mail import Dressing, Message, Recipient, Rung, Submission
+from relayd.core.policy import Plan, Platform, Proven, Refusal, Tokened
+from relayd.core.reasons import Reason
+from relayd.core.sender import Sender
+from relayd.core.settings import Settings
+from relayd.vault import SigningFailed, Vault
+
+__all__ = ["Domains", "Dressed", "Dresser", "SigningFailed"]
+
+
+class Domains(Protocol):
+    """Knows in which domains our key is published."""
+
+    def known(self, domain: str) -> bool | None:
+        """What was found lately; None when it has to be looked up."""
+        ...
+
+    async def proven(self, domain: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dressed:
+    """A message as it will leave; `held` when it has to wait."""
+
+    dressing: Dressing
+    recipients: tuple[Recipient, ...]
+    held: Reason | None
+
+
+class Dresser:
+    """Gathers what is proven, asks the policy, and makes the bytes. The same submission, id, time and proofs
+    give the same bytes."""
+
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        settings: Settings,
+        domains: Domains,
+        login_refused: Mapping[str, Reason],
+    ) -> None:
+        """`login_refused` says, by sender id, why an upstream no longer takes what we log in with. It is read
+        at every dressing, so whoever learns of it keeps it current."""
+        self._vault = vault
+        self._domains = domains
+        self._login_refused = login_refused
+        self._hostname = settings.hostname
+        self._platform = Platform(
+            domain=settings.platform.domain,
+            return_path=settings.platform.return_path or settings.platform.domain,
+            selector=settings.platform.dkim.selector,
+            send_unproven=settings.platform.if_unproven == "send",
+            smarthost=settings.platform.smarthost is not None,
+        )
+
+    async def dress(
+        self,
+        submission: Submission,
+        sender: Sender,
+        message_id: str,
+        now: datetime,
+        block: HeaderBlock | None = None,
+    ) -> Dressed | Refusal:
+        """Dress a submission of `sender`. `block` is its parsed header, for callers that have it already.
+        Raises SigningFailed."""
+        try:
+            block = block or headers.parse(submission.header)
+            headers.check(block)
+            header_from = headers.sender_of(block).address
+        except HeaderRefused as refused:
+            return refused.refusal
+        plan = policy.plan(
+            sender=sender,
+            mail_from=submission.mail_from,
+            header_from=header_from,
+            proven=await self._proven(sender),
+            platform=self._platform,
+        )
+        if isinstance(plan, Refusal):
+            return plan
+        return Dressed(
+            dressing=Dressing(
+                rung=plan.rung,
+                proof=plan.proof,
+                reason=plan.reason,
+                header_from=plan.header_from,
+                header=await self._header(block, plan, submission, sender, message_id, now),
+            ),
+            recipients=tuple(
+                self._recipient(index, address, plan, sender, message_id)
+                for index, address in enumerate(submission.recipients)
+            ),
+            held=plan.held,
+        )
+
+    async def stands(self, message: Message, sender: Sender) -> bool:
+        """Does what entitles the message to its rung still hold, with the sender as it is now?"""
+        return policy.stands(
+            rung=message.dressing.rung,
+            proof=message.dressing.proof,
+            header_from=message.dressing.header_from,
+            sender=sender,
+            proven=await self._proven(sender),
+            platform=self._platform,
+        )
+
+    async def _proven(self, sender: Sender) -> Proven:
+        return Proven(
+            platform_key=await self._published(self._platform.domain),
+            own_key=sender.send_as is not Rung.DEFAULT
+            and sender.confirmed
+            and await self._published(sender.contact.domain),
+            login_refused=self._login_refused.get(sender.id),
+        )
+
+    async def _published(self, domain: str) -> bool:
+        known = self._domains.known(domain)
+        return known if known is not None else await self._domains.proven(domain)
+
+    async def _header(
+        self,
+        block: HeaderBlock,
+        plan: Plan,
+        submission: Submission,
+        sender: Sender,
+        message_id: str,
+        now: datetime,
+    ) -> bytes:
+        if plan.proof is None:
+            return submission.header  # nothing is decided yet; the release dresses it
+        facts = Facts(
+            hostname=self._hostname,
+            message_id=message_id,
+            received_at=submission.received_at,
+            smtputf8=submission.smtputf8,
+        )
+        try:
+            header = headers.dress(block, plan, sender, facts)
+        except ValueError as error:
+            raise SigningFailed("the header can't be written") from error
+        signatures = await self._vault.sign(header, submission.body_hash, plan.signs, int(now.timestamp()))
+        return signatures + header
+
+    def _recipient(
+        self, index: int, address: Address, plan: Plan, sender: Sender, message_id: str
+    ) -> Recipient:
+        match plan.return_path:
+            case None:
+                return_path = ""
+            case Tokened(domain=domain):
+                return_path = tokens.return_path(
+                    self._vault.return_path_key, message=message_id, recipient=index, domain=domain
+                )
+            case Address() as fixed:
+                return_path = str(fixed)
+        hop = plan.hop(address, sender.id)
+        return Recipient(index=index, address=address, hop=hop, return_path=return_path)

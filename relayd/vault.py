@@ -1,1 +1,214 @@
 """DKIM signing keys and the master key."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from relayd.core import dkim, headers
+from relayd.core.settings import Settings
+
+KEY_BITS = 2048
+"""RFC 8301 section 3.2 says at least 1024 and should be 2048; a larger key no longer fits one DNS string
+of a UDP answer everywhere."""
+
+KEY_BITS_MIN = 1024
+
+MASTER_OCTETS = 32
+
+_THREADS = 2
+"""Signing holds no lock of the interpreter, so a second core works while the loop goes on; more threads
+than that only take turns."""
+
+_PADDING = padding.PKCS1v15()
+_SHA256 = hashes.SHA256()
+
+
+class VaultError(Exception):
+    """A key is missing or unusable; the text names the file and what to do. The daemon must not start."""
+
+
+class SigningFailed(Exception):
+    """A signature could not be made. Nothing may leave unsigned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A DNS record to publish."""
+
+    name: str
+    text: str
+
+
+class Vault:
+    """Holds the platform's signing key and what is derived from the master key. Its repr shows no secret."""
+
+    def __init__(self, *, key: rsa.RSAPrivateKey, selector: str, master: bytes) -> None:
+        self._key = key
+        self._selector = selector
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="sign")
+        self.return_path_key = _derive(master, b"relayd return path v1")
+        self.public_key = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.warnings = _warnings(key)
+
+    def __repr__(self) -> str:
+        return f"Vault(selector={self._selector!r})"
+
+    @classmethod
+    def open(cls, settings: Settings, state_dir: Path, *, empty_store: bool) -> Vault:
+        """Load the keys that the settings name; relative paths start at `state_dir`.
+
+        Keys are made only together with an empty store: made anew later, every record that customers have
+        published would be wrong at once, and nobody would know why. Raises VaultError.
+        """
+        key_file = state_dir / settings.platform.dkim.key_file
+        master_file = state_dir / settings.master_key_file
+        if empty_store:
+            _make(key_file, new_key)
+            _make(master_file, _new_master)
+        return cls(
+            key=load_key(key_file),
+            selector=settings.platform.dkim.selector,
+            master=_load_master(master_file),
+        )
+
+    async def sign(self, header: bytes, body_hash: bytes, domains: Sequence[str], timestamp: int) -> bytes:
+        """DKIM-Signature fields to put on top of `header`, one for each domain (d=) in this order; b"" for
+        none. `body_hash` is the SHA-256 of the simple body; `timestamp` goes into t=, in seconds since 1970.
+
+        Raises SigningFailed, whatever went wrong.
+        """
+        if not domains:
+            return b""
+        try:
+            h, canonical = dkim.signed_part(headers.parse(header))
+            unsigned = [
+                dkim.unsigned_field(
+                    domain=domain, selector=self._selector, h=h, body_hash=body_hash, timestamp=timestamp
+                )
+                for domain in domains
+            ]
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._fields, canonical, unsigned)
+        except Exception as error:
+            raise SigningFailed(f"no signature: {type(error).__name__}") from error
+
+    def _fields(self, canonical: bytes, unsigned: Sequence[bytes]) -> bytes:
+        return b"".join(
+            dkim.signature_field(field, self._key.sign(dkim.hashed(canonical, field), _PADDING, _SHA256))
+            for field in unsigned
+        )
+
+    def public_record(self, domain: str) -> Record:
+        """The record that lets receivers check our signatures for this domain (RFC 6376 section 3.6.1)."""
+        public = base64.b64encode(self.public_key).decode("ascii")
+        return Record(name=f"{self._selector}._domainkey.{domain}", text=f"v=DKIM1; k=rsa; p={public}")
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def new_key() -> bytes:
+    """A new RSA key as PEM (PKCS #8), for `relayd dkim new`."""
+    return rsa.generate_private_key(65537, KEY_BITS).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def load_key(path: Path) -> rsa.RSAPrivateKey:
+    """Read a private key in PEM (PKCS #1 or #8; line ends of any kind). Raises VaultError."""
+    try:
+        key = serialization.load_pem_private_key(_read(path), None)
+    except TypeError:
+        raise VaultError(f"{path}: the key is encrypted; store it without a passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise VaultError(f"{path}: this is no private key in PEM form") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise VaultError(f"{path}: this is no RSA key; some receivers can't check any other")
+    if key.key_size < KEY_BITS_MIN:
+        raise VaultError(
+            f"{path}: the key has {key.key_size} bits; receivers ignore signatures below {KEY_BITS_MIN} "
+            f"(RFC 8301); make one of {KEY_BITS} with: relayd dkim new"
+        )
+    return key
+
+
+def _warnings(key: rsa.RSAPrivateKey) -> tuple[str, ...]:
+    if key.key_size >= KEY_BITS:
+        return ()
+    return (f"the DKIM key has {key.key_size} bits; use {KEY_BITS} (RFC 8301)",)
+
+
+def _new_master() -> bytes:
+    return base64.b64encode(secrets.token_bytes(MASTER_OCTETS)) + b"\n"
+
+
+def _load_master(path: Path) -> bytes:
+    try:
+        master = base64.b64decode(_read(path).strip(), validate=True)
+    except ValueError:
+        master = b""
+    if len(master) != MASTER_OCTETS:
+        raise VaultError(
+            f"{path}: a master key is {MASTER_OCTETS} octets in base64; restore it from a backup"
+        )
+    return master
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise VaultError(
+            f"{path}: the key is missing. The store in use was made with it, so no new one is made: restore "
+            "it from a backup, or correct the path"
+        ) from None
+    except OSError as error:
+        raise VaultError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def _make(path: Path, content: Callable[[], bytes]) -> None:
+    """Write a new secret that either is there whole or not at all; one that is there stays."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(content())
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename, this never replaces a key made meanwhile
+        _sync(path.parent)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise VaultError(f"{path}: the new key can't be written: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _derive(master: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(master)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relayd.core.address import Address
+from relayd.core.address import Address, shown
 from relayd.core.mail import IfUnproven, Rung
+from relayd.core.reasons import Reason
+from relayd.core.refusal import Refusal
 
 
 class Tls(StrEnum):
@@ -54,3 +57,108 @@ class Sender:
     language: str
     test: bool
     upstream: Upstream | None = None
+
+
+class Senders:
+    """All senders there are, and the rule which of them a submission belongs to."""
+
+    def __init__(self, senders: Iterable[Sender], *, unknown: str | None) -> None:
+        """`unknown` is the id of the sender that takes what belongs to nobody; None refuses it."""
+        self._by_id: Mapping[str, Sender] = {sender.id: sender for sender in senders}
+        self._by_address: dict[Address, tuple[Sender, ...]] = {}
+        for sender in self._by_id.values():
+            self._by_address[sender.contact] = (*self._by_address.get(sender.contact, ()), sender)
+        self._unknown = unknown
+
+    def __iter__(self) -> Iterator[Sender]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, id: str) -> Sender | None:
+        return self._by_id.get(id)
+
+    def early(self, may_be: frozenset[str] | None, mail_from: Address | None) -> Sender | None:
+        """The sender as far as it is known at RCPT, from the login and MAIL FROM alone. The header may still
+        name another: what is decided with this must be true of any sender of the login."""
+        only = self._only(may_be)
+        if only is not None:
+            return only
+        matches = self._owners(mail_from, may_be)
+        return matches[0] if len(matches) == 1 else None
+
+    def find(
+        self,
+        wanted: str | None,
+        may_be: frozenset[str] | None,
+        mail_from: Address | None,
+        header_from: Address | None,
+    ) -> Sender | Refusal:
+        """The sender of a submission, first match: the id in X-Relayd-Sender, a login with one sender, the
+        address in MAIL FROM or From, `unknown_sender`. `may_be` holds the ids the login may be, None all."""
+        if wanted is not None:
+            return self._named(wanted, may_be)
+        only = self._only(may_be)
+        if only is not None:
+            return only
+        claimed = dict.fromkeys((*self._owners(mail_from, None), *self._owners(header_from, None)))
+        allowed = [sender for sender in claimed if _may(may_be, sender.id)]
+        if len(allowed) == 1:
+            return allowed[0]
+        if allowed:
+            ids = ", ".join(sender.id for sender in allowed[:5])
+            return _refuse(
+                Reason.SENDER_AMBIGUOUS,
+                f"MAIL FROM and From fit several senders ({ids}); name one in the header X-Relayd-Sender",
+            )
+        if claimed:
+            return _not_allowed(next(iter(claimed)).id)
+        return self._nobody(may_be, mail_from, header_from)
+
+    def _named(self, wanted: str, may_be: frozenset[str] | None) -> Sender | Refusal:
+        sender = self._by_id.get(wanted)
+        if sender is None:
+            return _refuse(
+                Reason.SENDER_UNKNOWN, f"X-Relayd-Sender names {shown(wanted)}, which is no sender"
+            )
+        return sender if _may(may_be, wanted) else _not_allowed(wanted)
+
+    def _only(self, may_be: frozenset[str] | None) -> Sender | None:
+        return self._by_id.get(next(iter(may_be))) if may_be is not None and len(may_be) == 1 else None
+
+    def _owners(self, address: Address | None, may_be: frozenset[str] | None) -> tuple[Sender, ...]:
+        owners = () if address is None else self._by_address.get(address, ())
+        return owners if may_be is None else tuple(owner for owner in owners if owner.id in may_be)
+
+    def _nobody(
+        self, may_be: frozenset[str] | None, mail_from: Address | None, header_from: Address | None
+    ) -> Sender | Refusal:
+        sender = None if self._unknown is None else self._by_id.get(self._unknown)
+        if sender is not None and _may(may_be, sender.id):
+            return sender
+        seen = ", ".join(
+            f"{where} {shown(str(address))}"
+            for where, address in (("MAIL FROM", mail_from), ("From", header_from))
+            if address is not None
+        )
+        return _refuse(
+            Reason.SENDER_UNKNOWN,
+            f"no sender has the address in {seen or 'MAIL FROM <>'}; name the sender in the header "
+            "X-Relayd-Sender, or add it",
+        )
+
+
+def _may(may_be: frozenset[str] | None, id: str) -> bool:
+    return may_be is None or id in may_be
+
+
+def _not_allowed(id: str) -> Refusal:
+    return _refuse(
+        Reason.SENDER_NOT_ALLOWED, f"this login may not be sender {shown(id)}; add it to the login's senders"
+    )
+
+
+def _refuse(reason: Reason, text: str) -> Refusal:
+    # 5.7.1: RFC 3463 section 3.8, "delivery not authorized, message refused"
+    return Refusal(code=550, enhanced="5.7.1", reason=reason, text=text)
