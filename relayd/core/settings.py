@@ -1,187 +1,279 @@
 """Every key of the config file, declared once: type, default, reason.
 
-`config.example.yaml` and `docs/configuration.md` are rendered from here. `config.py` reads the file, puts
-secrets in place of `*_file` and `*_credential`, and gives errors their lines; these models only judge values.
+`config.example.yaml` and the table in `docs/configuration.md` are rendered from here (`settings_docs`), and
+a test compares them. `config.py` reads the file, puts secrets in place of `*_file` and `*_credential`, and
+gives errors their lines; these models judge single values, `settings_checks` judges how they fit together.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
-from relayd.core.address import Address
 from relayd.core.mail import IfUnproven, Rung
-from relayd.core.sender import Secret, Tls
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def duration(value: Any) -> timedelta:
-    """`10s`, `2m`, `72h`, `14d`. A bare number has no unit and is refused."""
-    if isinstance(value, timedelta):
-        return value
-    found = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("a duration with its unit, such as 10s, 2m, 72h or 14d")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
-
-def size(value: Any) -> int:
-    """`35MiB`, `512KiB` or octets as a whole number."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    found = re.fullmatch(r"(\d{1,9})(KiB|MiB|GiB)", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("a size with its unit, such as 35MiB or 512KiB")
-    return int(found[1]) << (10 * (["KiB", "MiB", "GiB"].index(found[2]) + 1))
+from relayd.core.sender import Tls
+from relayd.core.settings_types import (
+    Cidr,
+    Domain,
+    Duration,
+    Folder,
+    Host,
+    Ip,
+    KeyPath,
+    Line,
+    LogPath,
+    Mailbox,
+    Nameserver,
+    RuntimePath,
+    SecretText,
+    Selector,
+    Size,
+    StatePath,
+)
 
 
-def secret(value: Any) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text that is not empty")
-    return Secret(value)
+def _key(default: Any, why: str, example: object = None, **limits: Any) -> Any:
+    """A key with its reason. `example` stands in the example file where the default says little."""
+    return Field(default, description=why, examples=None if example is None else [example], **limits)
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(str)]
-Size = Annotated[int, BeforeValidator(size)]
-SecretText = Annotated[Any, BeforeValidator(secret)]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+def _section(why: str, model: type[BaseModel]) -> Any:
+    return Field(default_factory=model, description=why)
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
+    )
 
 
 class ListenTls(Model):
-    certificate: str
-    key: str
-    mode: Literal["starttls", "implicit"] = "starttls"
+    certificate: StatePath = _key(..., "PEM file: the certificate and the chain to its root.", "tls/cert.pem")
+    key: KeyPath = _key(..., "PEM file: its private key, readable by relayd alone.", "tls/key.pem")
+    mode: Literal["starttls", "implicit"] = _key(
+        "starttls", "`starttls` begins in clear and upgrades; `implicit` speaks TLS from the first octet."
+    )
 
 
 class Listen(Model):
-    address: str | None = None
-    port: int | None = Field(None, ge=0, le=65535)
-    path: str | None = None
-    protocol: Literal["smtp", "lmtp"] = "smtp"
-    tls: ListenTls | None = None
-    require_login: bool = False
+    address: Ip | None = _key(
+        None, "IP address to listen on. Beyond loopback only with `tls` and `require_login`.", "127.0.0.1"
+    )
+    port: int | None = _key(None, "TCP port; 0 takes any free one.", 2525, ge=0, le=65535)
+    path: RuntimePath | None = _key(None, "Unix socket instead of address and port.", "/run/relayd/smtp.sock")
+    tls: ListenTls | None = _key(None, "Offers TLS with this certificate.")
+    require_login: bool = _key(False, "Refuse mail from clients that haven't logged in.")
 
 
 class Login(Model):
-    username: str | None = None
-    password: SecretText | None = None
-    uid: int | None = Field(None, ge=0)
-    senders: Literal["all"] | list[str] = "all"
+    username: Line | None = _key(None, "The name an app logs in with.", "billing")
+    password: SecretText | None = _key(None, "Its password.")
+    uid: int | None = _key(
+        None, "Instead of a name: the user id of a process on a Unix socket.", ge=0, le=2**32 - 2
+    )
+    senders: Literal["all"] | tuple[str, ...] = _key(
+        "all", "The senders it may be: `all`, or a list of sender ids."
+    )
 
 
 class Dkim(Model):
-    selector: str
-    key_file: str
+    selector: Selector = _key(..., "The key is published at `<selector>._domainkey.<domain>`.", "r1")
+    key_file: KeyPath = _key(
+        ...,
+        "PEM file with the private key. Made with an empty store only; missing later: exit 78.",
+        "keys/r1.pem",
+    )
 
 
 class Smarthost(Model):
-    host: str
-    port: int = Field(587, ge=1, le=65535)
-    tls: Tls = Tls.STARTTLS
-    username: str | None = None
-    password: SecretText | None = None
-    mechanism: Literal["PLAIN", "LOGIN"] | None = None
-    ca_file: str | None = None
+    """A submission server: the platform's smarthost, or a sender's upstream."""
+
+    host: Host = _key(..., "The server's name, as its certificate says it.", "smtp.example.net")
+    port: int = _key(587, "587 for `starttls`, 465 for `implicit`.", ge=1, le=65535)
+    tls: Tls = _key(
+        Tls.STARTTLS, "`starttls` or `implicit`, always verified. `none` only on loopback and without login."
+    )
+    username: Line | None = _key(None, "Login there; without it none is tried.")
+    password: SecretText | None = _key(None, "Its password.")
+    mechanism: Literal["PLAIN", "LOGIN"] | None = _key(
+        None, "The one login mechanism to use; null: PLAIN if the server offers it, else LOGIN."
+    )
+    ca_file: StatePath | None = _key(None, "PEM file with the roots to trust there instead of the system's.")
 
 
 class Platform(Model):
-    domain: str
-    name: str
-    return_path: str | None = None  # None: the platform's domain
-    dkim: Dkim
-    if_unproven: Literal["hold", "send"] = "hold"
-    smarthost: Smarthost | None = None
+    domain: Domain = _key(
+        ..., "Domain of the default addresses; publish the DKIM key there.", "my.platform.example"
+    )
+    name: Line = _key(..., "Shown in what relayd itself writes.", "Platform")
+    return_path: Domain | None = _key(
+        None,
+        "Domain of the return path, where bounces come to; has MX and SPF. Null: the platform's domain.",
+        "bounce.my.platform.example",
+    )
+    dkim: Dkim = _key(
+        ..., "The platform's signing key; also the one that customers publish in their own domain."
+    )
+    if_unproven: Literal["hold", "send"] = _key(
+        "hold",
+        "While our own key isn't seen in DNS: `hold` mail on default addresses, or `send` all the same.",
+    )
+    smarthost: Smarthost | None = _key(
+        None, "Send through this server instead of to the recipients' MX: for hosts where port 25 is closed."
+    )
 
 
 class SenderSettings(Model):
-    name: str
-    address: Any  # Address, parsed by a validator
-    confirmed: bool = False
-    local_part: str | None = None
-    send_as: Rung = Rung.DEFAULT
-    if_unproven: IfUnproven = IfUnproven.DEFAULT
-    language: Literal["de", "en", "fr", "nl"] = "en"
-    test: bool = False
-    upstream: Smarthost | None = None
+    name: Line = _key(..., "Shown to recipients beside the default address.", "ACME BV")
+    address: Mailbox = _key(
+        ..., "The contact address: the sender's own e-mail address.", "billing@acme.example"
+    )
+    confirmed: bool = _key(False, "true: the operator vouches that the address belongs to the sender.")
+    local_part: Line | None = _key(
+        None, "Of the default address. Null: made from the name, unique, and fixed once assigned.", "acme"
+    )
+    send_as: Rung = _key(
+        Rung.DEFAULT,
+        "The wanted rung: the `default` address, the `own` one once proven, or the sender's own `upstream`.",
+    )
+    if_unproven: IfUnproven = _key(
+        IfUnproven.DEFAULT,
+        "While the wanted rung isn't proven: fall back to the `default` address, `hold`, or `reject`.",
+    )
+    language: Literal["de", "en", "fr", "nl"] = _key("en", "Language of texts for this sender.")
+    test: bool = _key(False, "true: deliver to nobody and report as if.")
+    upstream: Smarthost | None = _key(None, "The sender's own submission server, for `send_as: upstream`.")
 
 
 class Delivery(Model):
-    answer_within: Duration = timedelta(seconds=10)
-    give_up_after: Duration = timedelta(hours=72)
-    warn_after: Duration = timedelta(hours=4)
-    hold_limit: Duration = timedelta(days=14)
-    retry_after: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (2, 5, 15, 30, 60, 120))
-    require_tls: bool = False
-    parallel: int = Field(100, ge=1, le=1000)
-    parallel_per_hop: int = Field(20, ge=1, le=1000)
-    egress: tuple[str, ...] = ()
-    families: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv6", "ipv4")
-    mx_port: int = Field(25, ge=1, le=65535)
+    answer_within: Duration = _key(
+        timedelta(seconds=10),
+        "Hold the app's DATA answer this long for the real outcome; 0s answers as soon as the mail is kept. "
+        "Most apps' SMTP clients give up after 30 s.",
+    )
+    give_up_after: Duration = _key(
+        timedelta(hours=72),
+        "Then the recipient is told `not_sent`. Waiting in hold and downtime don't count.",
+    )
+    warn_after: Duration = _key(
+        timedelta(hours=4), "Then one `warned` event says that mail is late; 0s: none."
+    )
+    hold_limit: Duration = _key(timedelta(days=14), "Held mail that nobody releases expires after this.")
+    retry_after: tuple[Duration, ...] = _key(
+        tuple(timedelta(minutes=m) for m in (2, 5, 15, 30, 60, 120)),
+        "Waits between attempts; the last repeats. The first are short because greylisting ends in minutes.",
+    )
+    require_tls: bool = _key(False, "Never deliver to an MX in clear.")
+    parallel: int = _key(100, "Deliveries at once, in all.", ge=1, le=1000)
+    parallel_per_hop: int = _key(
+        20, "Deliveries at once to one hop (a smarthost may take `parallel`).", ge=1, le=1000
+    )
+    families: tuple[Literal["ipv6", "ipv4"], ...] = _key(
+        ("ipv6", "ipv4"), "Address families to deliver over, in order of preference."
+    )
+    mx_port: int = _key(25, "Port of the recipients' servers; another one only for tests.", ge=1, le=65535)
 
 
 class TlsSettings(Model):
-    ca_file: str | None = None
+    ca_file: StatePath | None = _key(None, "PEM file with the roots to trust instead of the system's.")
 
 
 class Limits(Model):
-    message_size: Size = 35 * 1024**2
-    recipients: int = Field(100, ge=1, le=1000)
-    connections: int = Field(200, ge=1, le=10_000)
+    message_size: Size = _key(
+        35 * 1024**2, "Largest message taken, announced as SIZE; large providers take 25 to 35 MiB."
+    )
+    recipients: int = _key(
+        100, "Most recipients of one message (RFC 5321 section 4.5.3.1.8 asks for 100).", ge=1, le=1000
+    )
+    connections: int = _key(200, "Most clients connected at once.", ge=1, le=10_000)
 
 
 class Dns(Model):
-    nameservers: tuple[str, ...] = ()
+    nameservers: tuple[Nameserver, ...] = _key(
+        (), "IP addresses of resolvers, with `:port` if it isn't 53; empty: the system's.", ["127.0.0.1:5353"]
+    )
 
 
 class AllowPrivate(Model):
-    delivery: tuple[str, ...] = ()
-    upstreams: tuple[str, ...] = ()
+    delivery: tuple[Cidr, ...] = _key(
+        (), "Private networks that recipients' MX may be in.", ["192.168.20.0/24"]
+    )
+    upstreams: tuple[Cidr, ...] = _key(
+        (), "Private networks that senders' upstreams may be in.", ["10.1.0.0/16"]
+    )
 
 
 class Http(Model):
-    socket: str = "api.sock"
+    socket: RuntimePath = _key(
+        "api.sock", "Unix socket of the API that the commands use; in /run/relayd under systemd."
+    )
 
 
 class Retention(Model):
-    content: Duration = timedelta(days=7)
-    metadata: Duration = timedelta(days=400)
+    content: Duration = _key(timedelta(days=7), "Bodies are wiped this long after the final state.")
+    metadata: Duration = _key(timedelta(days=400), "Everything else; at least as long as `content`.")
 
 
 class Log(Model):
-    format: Literal["journal", "json"] = "journal"
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    addresses: Literal["full", "masked"] = "full"
+    format: Literal["journal", "json"] = _key(
+        "journal", "`journal`: one line with its priority for systemd's journal; `json`: one object a line."
+    )
+    level: Literal["debug", "info", "warning", "error"] = _key("info", "The least severe line to write.")
+    addresses: Literal["full", "masked"] = _key(
+        "full", "`masked` writes a***@example.com instead of addresses."
+    )
 
 
 class Settings(Model):
-    hostname: str
-    state_dir: str = "/var/lib/relayd"
-    master_key_file: str = "master.key"
-    listen: tuple[Listen, ...] = (Listen(address="127.0.0.1", port=2525),)
-    logins: tuple[Login, ...] = ()
-    platform: Platform
-    senders: dict[str, SenderSettings] = Field(default_factory=dict)
-    unknown_sender: str = "reject"
-    delivery: Delivery = Delivery()
-    tls: TlsSettings = TlsSettings()
-    limits: Limits = Limits()
-    dns: Dns = Dns()
-    allow_private: AllowPrivate = AllowPrivate()
-    http: Http = Http()
-    retention: Retention = Retention()
-    status_log: str = "status.jsonl"
-    log: Log = Log()
+    hostname: Domain = _key(
+        ..., "EHLO name and Received; has a PTR record that points back here.", "relay.example.net"
+    )
+    state_dir: Folder = _key(
+        "/var/lib/relayd", "Queue, journal and keys. Relative paths in this file start here."
+    )
+    master_key_file: KeyPath = _key(
+        "master.key", "Seals stored secrets. Made with an empty store only; missing later: exit 78."
+    )
+    listen: tuple[Listen, ...] = _key(
+        (Listen(address="127.0.0.1", port=2525),),
+        "Where apps hand in mail. Beyond loopback only with TLS and `require_login`: no open relay.",
+    )
+    logins: tuple[Login, ...] = _key(
+        (), "Apps. None: any process on loopback may be any sender (warned about)."
+    )
+    platform: Platform = _key(..., "The platform in whose service the senders' mail goes out.")
+    senders: dict[str, SenderSettings] = Field(
+        default_factory=dict, description="Customers in whose name mail is sent, by id."
+    )
+    unknown_sender: str = _key(
+        "reject", "Mail that no sender matches: `reject`, or the id of the sender that takes it."
+    )
+    delivery: Delivery = _section("How mail leaves.", Delivery)
+    tls: TlsSettings = _section("TLS towards recipients' servers and upstreams.", TlsSettings)
+    limits: Limits = _section("What one client may ask.", Limits)
+    dns: Dns = _section("Name resolution.", Dns)
+    allow_private: AllowPrivate = _section(
+        "Hosts named by customers or DNS must be public, unless a network here holds them.", AllowPrivate
+    )
+    http: Http = _section("The API.", Http)
+    retention: Retention = _section("How long things are kept.", Retention)
+    status_log: LogPath = _key("status.jsonl", "One JSON line per event; in /var/log/relayd under systemd.")
+    log: Log = _section("The service's own log.", Log)
 
 
-__all__ = ["Address", "Settings"]
+NOT_BUILT: frozenset[str] = frozenset(
+    {
+        "platform.spf_include",
+        "delivery.egress",
+        "listen.protocol",
+        "http.listen",
+        "http.public_listen",
+        "http.public_url",
+        "http.tokens",
+        "oauth",
+        "webhooks",
+    }
+)
+"""Keys that are promised and refused until something acts on them; list positions and ids left out."""

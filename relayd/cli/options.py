@@ -1,0 +1,57 @@
+"""What all commands share: the config file, `--json`, exit codes, colours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+# sysexits.h; 64 is what click's usage errors become.
+EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 64, 69, 70, 75, 78
+
+DEFAULT_CONFIG = "/etc/relayd/relayd.yaml"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def config_option(command: Command) -> Command:
+    return click.option(
+        "-c",
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        envvar="RELAYD_CONFIG",
+        show_default=True,
+        show_envvar=True,
+        help="The config file.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def set_option(command: Command) -> Command:
+    return click.option(
+        "--set",
+        "flags",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a key of the config, before RELAYD_* and the file: --set delivery.answer_within=0s",
+    )(command)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def fail(text: str, code: int, remedy: str = "") -> NoReturn:
+    """Say what went wrong and what to do, on stderr, and end."""
+    click.echo(f"{click.style('relayd:', fg='red', bold=True)} {text}", err=True)
+    if remedy:
+        click.echo(f"  {remedy}", err=True)
+    raise SystemExit(code)

@@ -1,0 +1,43 @@
+"""`relayd`: which command lives in which file. A command's file is imported when the command is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from relayd import __version__
+
+COMMANDS = {
+    "run": "relayd.cli.run:run_command",
+    "check-config": "relayd.cli.check_config:check_config_command",
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)  # in the order in which one meets them
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="relayd")
+def relayd() -> None:
+    """Mail in your customers' names: relayd picks a sender it can prove, delivers, and says why not.
+
+    \b
+    First steps:
+      relayd check-config -c relayd.yaml    is the config right?
+      relayd run -c relayd.yaml             the daemon
+      relayd status                         what became of the mail
+      relayd explain "550 5.7.1 ..."        what an answer means
+    """

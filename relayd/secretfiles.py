@@ -1,0 +1,120 @@
+"""Secrets and certificates on disk: read, and looked at before they are trusted.
+
+A secret comes from a file that only its owner may read, or from systemd as a credential. Errors name the
+file and the command that mends it, never what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_OCTETS = 64 * 1024  # passwords and keys; whatever is larger is another file
+
+
+class Unusable(Exception):
+    """A file that can't be used. `expected` follows the word "expected", `seen` the word "found"."""
+
+    def __init__(self, *, seen: str, expected: str) -> None:
+        super().__init__(f"found {seen}; expected {expected}")
+        self.seen = seen
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The folder in which systemd puts credentials; None outside a unit."""
+
+    folder: str | None
+
+    def path(self, name: str) -> Path:
+        """Raises Unusable."""
+        if not name or "/" in name or name.startswith("."):
+            raise Unusable(seen=f'"{name}"', expected="the name of a credential, as in LoadCredential=")
+        if self.folder is None:
+            raise Unusable(
+                seen=f"no $CREDENTIALS_DIRECTORY for {name}",
+                expected="to be started by systemd with LoadCredential= in the unit",
+            )
+        path = Path(self.folder) / name
+        if not path.is_file():
+            raise Unusable(seen=f"no credential {name}", expected=f"LoadCredential={name}:FILE in the unit")
+        return path
+
+
+def private(path: Path) -> None:
+    """Refuse a file that others than its owner may read. Raises Unusable."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise Unusable(seen=f"no file {path}", expected="the path of a file that is there") from None
+    except OSError as error:
+        raise Unusable(seen=f"{path}: {error.strerror}", expected="a file that relayd can read") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise Unusable(seen=f"{path}, which is no file", expected="the path of a file")
+    if status.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        raise Unusable(
+            seen=f"{path} with mode {mode}",
+            expected=f"a file that only its owner may read; run: chmod 600 {path}",
+        )
+    if status.st_uid not in (0, os.geteuid()):
+        raise Unusable(
+            seen=f"{path}, owned by user id {status.st_uid}",
+            expected=f"a file of root or of the user that relayd runs as; run: chown {os.geteuid()} {path}",
+        )
+
+
+def text(path: Path) -> str:
+    """The secret in a file, without the newline that editors put at its end. Raises Unusable."""
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise Unusable(seen=f"{path}: {error.strerror}", expected="a file that relayd can read") from None
+    if len(octets) > MAX_OCTETS:
+        raise Unusable(seen=f"{path} with {len(octets)} octets", expected="a file with one password in it")
+    try:
+        secret = octets.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Unusable(
+            seen=f"{path}, which is not UTF-8", expected="a file with one password in it"
+        ) from None
+    if not secret:
+        raise Unusable(seen=f"{path}, which is empty", expected="a file with one password in it")
+    return secret
+
+
+def roots(path: Path) -> None:
+    """See that a file holds certificates to trust. Raises Unusable."""
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except FileNotFoundError:
+        raise Unusable(seen=f"no file {path}", expected="a PEM file with certificates") from None
+    except ssl.SSLError:
+        raise Unusable(
+            seen=f"{path} without a certificate", expected="a PEM file with certificates"
+        ) from None
+    except OSError as error:
+        raise Unusable(seen=f"{path}: {error.strerror}", expected="a PEM file with certificates") from None
+
+
+def certificate(chain: Path, key: Path) -> None:
+    """See that a certificate and its key can be served. Raises Unusable."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # The password callback keeps OpenSSL from asking on the terminal for an encrypted key's passphrase.
+        context.load_cert_chain(chain, key, password=lambda: "")
+    except ssl.SSLError as error:
+        reason = (error.reason or "unreadable").lower().replace("_", " ")
+        raise Unusable(
+            seen=f"{chain} and {key}: {reason}",
+            expected="a PEM certificate chain, and the unencrypted PEM key that belongs to it",
+        ) from None
+    except OSError as error:
+        missing = error.filename or next((path for path in (chain, key) if not path.is_file()), chain)
+        raise Unusable(
+            seen=f"{missing}: {error.strerror}", expected="a PEM file that relayd can read"
+        ) from None
