@@ -32,7 +32,7 @@ bench: $(VENV)/.test ## compare with Postfix + OpenDKIM, side by side
 	$(BIN)/python -m benchmarks
 
 kill: $(VENV)/.test ## kill the daemon many times while clients send, and count: nothing may be lost
-	RELAYD_KILLS=$(KILLS) $(BIN)/pytest -q -m kill --timeout=3600 $(PYTEST_ARGS)
+	KILLS=$(KILLS) $(BIN)/pytest -q -m kill --timeout=3600 $(PYTEST_ARGS)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist

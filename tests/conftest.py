@@ -37,8 +37,8 @@ PATIENCE = 30.0
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---
 
 
-def _required() -> bool:
-    return os.environ.get("RELAYD_REQUIRE_REAL", "") not in ("", "0")
+# Taken out of the environment: RELAYD_* are config keys to every daemon that a test starts.
+_REQUIRED = os.environ.pop("RELAYD_REQUIRE_REAL", "") not in ("", "0")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,7 +46,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if _required() and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("real"):
+    if _REQUIRED and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("real"):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"RELAYD_REQUIRE_REAL is set, so this test must run. {why}"
@@ -58,7 +58,7 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
-    if _required() and report.outcome == "skipped" and "real" in collector.path.parent.parts:
+    if _REQUIRED and report.outcome == "skipped" and "real" in collector.path.parent.parts:
         report.outcome = "failed"
         report.longrepr = f"RELAYD_REQUIRE_REAL is set, so this file must run: {report.longrepr}"
     return report
@@ -129,6 +129,7 @@ def config(folder: Path, *, nameserver: str, mx_port: int, **changes: Any) -> Pa
     }
     for key, value in changes.items():
         settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
+    settings["delivery"]["mx_port"] = mx_port
     path = folder / "relayd.yaml"
     path.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     return path
@@ -167,7 +168,7 @@ class Daemon:
             ready.bind(str(notify))
             ready.setblocking(False)
             # sh becomes the daemon, so $$ is its process id, which LISTEN_PID has to name
-            hand_over = 'exec 3<&"$RELAYD_TEST_FD"; export LISTEN_PID=$$; exec "$@"'
+            hand_over = 'exec 3<&"$TEST_FD"; export LISTEN_PID=$$; exec "$@"'
             with self.log.open("ab") as log:
                 self.process = await asyncio.create_subprocess_exec(
                     *("bash", "-c", hand_over, "relayd", *self.before),
@@ -177,7 +178,7 @@ class Daemon:
                     pass_fds=(self.smtp.fileno(),),
                     env={
                         **os.environ,
-                        "RELAYD_TEST_FD": str(self.smtp.fileno()),
+                        "TEST_FD": str(self.smtp.fileno()),
                         "LISTEN_FDS": "1",
                         "LISTEN_FDNAMES": "smtp",
                         "NOTIFY_SOCKET": str(notify),
