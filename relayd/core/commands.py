@@ -128,7 +128,7 @@ def _address(path: str, smtputf8: bool, *, sender: bool) -> Address:
     try:
         return parse(path, smtputf8=smtputf8)
     except AddressError as error:
-        # RFC 3463: what is 1.3 and 1.2 for a recipient is 1.7 and 1.8 for a sender. 553: RFC 6531 section 3.5.
+        # RFC 3463: what is 1.3 and 1.2 for a recipient is 1.7 and 1.8 for a sender. 553: RFC 6531.
         enhanced = (
             {"5.1.3": "5.1.7", "5.1.2": "5.1.8"}.get(error.enhanced, error.enhanced)
             if sender
