@@ -56,15 +56,15 @@ def wait_for_port(port: int, *, host: str = "127.0.0.1", seconds: float = 20) ->
 class Sink:
     """smtp-sink with its own counter. It answers at once and throws everything away."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
 
     def __enter__(self) -> Self:
         command = ["smtp-sink", "-c", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd="/")
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/")
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
         wait_for_port(self.port)
