@@ -8,8 +8,8 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,9 +43,8 @@ class SigningFailed(Exception):
     """A signature could not be made. Nothing may leave unsigned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A DNS record to publish."""
+class Record(NamedTuple):
+    """A TXT record to publish. A zone file splits texts of more than 255 octets into strings."""
 
     name: str
     text: str
@@ -59,9 +58,7 @@ class Vault:
         self._selector = selector
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="sign")
         self.return_path_key = _derive(master, b"relayd return path v1")
-        self.public_key = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        self.public_key = public_key(key)
         self.warnings = _warnings(key)
 
     def __repr__(self) -> str:
@@ -112,10 +109,9 @@ class Vault:
             for field in unsigned
         )
 
-    def public_record(self, domain: str) -> Record:
-        """The record that lets receivers check our signatures for this domain (RFC 6376 section 3.6.1)."""
-        public = base64.b64encode(self.public_key).decode("ascii")
-        return Record(name=f"{self._selector}._domainkey.{domain}", text=f"v=DKIM1; k=rsa; p={public}")
+    def public_record(self, selector: str, domain: str) -> Record:
+        """The record that lets receivers check our signatures for this domain."""
+        return public_record(self.public_key, selector, domain)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -144,6 +140,19 @@ def load_key(path: Path) -> rsa.RSAPrivateKey:
             f"(RFC 8301); make one of {KEY_BITS} with: relayd dkim new"
         )
     return key
+
+
+def public_key(key: rsa.RSAPrivateKey) -> bytes:
+    """The public half as receivers get it: SubjectPublicKeyInfo, DER."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def public_record(key: bytes, selector: str, domain: str) -> Record:
+    """The record for a public key (RFC 6376 section 3.6.1)."""
+    public = base64.b64encode(key).decode("ascii")
+    return Record(name=f"{selector}._domainkey.{domain}", text=f"v=DKIM1; k=rsa; p={public}")
 
 
 def _warnings(key: rsa.RSAPrivateKey) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def plan(
         signs=step.signs(sender, proven, platform),
         return_path=_return_path(step, sender, mail_from, platform),
         route=_route(step.rung, platform),
-        held=Reason.SENDER_UNPROVEN if no_key else None,
+        held=Reason.SIGNING_FAILED if no_key else None,
     )
 
 
