@@ -1,0 +1,138 @@
+"""Delivers through a submission server: a sender's own (upstream), or the platform's (smarthost)."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from collections.abc import Callable, Sequence
+
+from relayd.core.delivery import Attempt
+from relayd.core.dialogue import Protection
+from relayd.core.mail import Hop, Parcel
+from relayd.core.records import mx
+from relayd.core.records.answers import Found, Missing, Mx, Trouble
+from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
+from relayd.core.sender import Tls, Upstream
+from relayd.core.verdict import Role
+from relayd.couriers.handover import Handover, Way
+from relayd.net import egress
+from relayd.net.dns import Resolver, named_by_the_system
+from relayd.net.egress import Guard
+from relayd.net.smtp import Login
+from relayd.store.contract import Body
+
+_PROTECTION = {
+    Tls.NONE: Protection.CLEAR,
+    Tls.STARTTLS: Protection.VERIFIED,
+    Tls.IMPLICIT: Protection.IMPLICIT,
+}
+
+
+class UpstreamCourier:
+    """For hops of route UPSTREAM or SMARTHOST. `find` gives the server of a hop as it is configured now.
+
+    `guard` judges hosts that customers named; None for the operator's own smarthost, which may be anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        find: Callable[[Hop], Upstream | None],
+        resolver: Resolver,
+        guard: Guard | None,
+        handover: Handover,
+        families: Sequence[str] = ("ipv6", "ipv4"),
+    ) -> None:
+        self._find = find
+        self._resolver = resolver
+        self._guard = guard
+        self._handover = handover
+        self._families = tuple(families)
+        self._refused: dict[Hop, tuple[Upstream, Reply]] = {}
+
+    async def deliver(self, parcel: Parcel, body: Body) -> list[Attempt]:
+        upstream = self._find(parcel.hop)
+        if upstream is None:
+            return await self._handover.deliver(parcel, body, _nowhere(parcel.hop))
+        way = Way(
+            key=upstream,  # with its login and password: whoever changes them gets a new connection
+            role=Role.UPSTREAM,
+            port=upstream.port,
+            protection=_PROTECTION[upstream.tls],
+            find=functools.partial(self._hosts, parcel.hop, upstream),
+            resolve=self._resolve,
+            refusal=functools.partial(self._refusal, upstream),
+            login=_login(upstream),
+            ca_file=upstream.ca_file,
+        )
+        attempts = await self._handover.deliver(parcel, body, way)
+        self._remember(parcel.hop, upstream, attempts)
+        return attempts
+
+    def forget(self, hop: Hop) -> None:
+        """Try the login again, though it was refused."""
+        self._refused.pop(hop, None)
+
+    async def close(self) -> None:
+        await self._handover.close()
+
+    def _remember(self, hop: Hop, upstream: Upstream, attempts: Sequence[Attempt]) -> None:
+        """A password that was refused once is not tried again: it would lock the account."""
+        for attempt in attempts:
+            evidence = attempt.evidence
+            if isinstance(evidence, Reply) and evidence.stage is Stage.AUTH and evidence.code >= 500:
+                self._refused[hop] = (upstream, evidence)
+                return
+
+    async def _hosts(self, hop: Hop, upstream: Upstream) -> Sequence[Mx] | Evidence:
+        host = upstream.host
+        refused = self._refused.get(hop)
+        if refused is not None and refused[0] == upstream:
+            return refused[1]
+        address = egress.literal(host)
+        if address is None and mx.numeric(host):
+            return _fault(FaultKind.FORBIDDEN, f"{host} is a number, not the name of a server", host)
+        if address is not None and self._guard is not None and not self._guard.allows(address):
+            return _fault(FaultKind.FORBIDDEN, f"write the name of the server, not its address {host}", host)
+        return (Mx(0, address or host.rstrip(".").lower()),)
+
+    async def _resolve(self, host: str) -> Found[str] | Missing | Trouble:
+        if egress.literal(host) is not None:
+            return Found(records=(host,), ttl=0)
+        answer = await self._resolver.addresses(host, self._families)
+        if isinstance(answer, Missing) and self._guard is None:
+            return await named_by_the_system(host) or answer  # localhost, /etc/hosts, a search domain
+        return answer
+
+    def _refusal(self, upstream: Upstream, host: str, ip: str) -> str | None:
+        if upstream.tls is Tls.NONE and not ipaddress.ip_address(ip).is_loopback:
+            return f"{host} [{ip}] is not on this machine, so TLS is required"
+        return None if self._guard is None else self._guard.refusal(ip)
+
+
+def _nowhere(hop: Hop) -> Way:
+    async def find() -> Evidence:
+        return _fault(FaultKind.INTERNAL, f"no server is configured for {hop.key}", "")
+
+    async def resolve(host: str) -> Missing:
+        return Missing(domain=False, ttl=0)
+
+    return Way(
+        key=None,
+        role=Role.UPSTREAM,
+        port=0,
+        protection=Protection.VERIFIED,
+        find=find,
+        resolve=resolve,
+        refusal=lambda host, ip: None,
+    )
+
+
+def _login(upstream: Upstream) -> Login | None:
+    if upstream.username is None or upstream.password is None:
+        return None
+    return Login(username=upstream.username, password=upstream.password, mechanism=upstream.mechanism)
+
+
+def _fault(kind: FaultKind, text: str, host: str) -> Fault:
+    return Fault(kind=kind, text=text, stage=Stage.CONNECT, host=host)

@@ -1,0 +1,140 @@
+"""The egress guard: which addresses we never connect to, though a customer or DNS names them.
+
+Anybody can point the MX of a domain, or the host of an upstream, into our own network. So each address is
+judged after it was resolved, and the connection is made to exactly the address that was judged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection, Sequence
+
+V4 = ipaddress.IPv4Address
+V6 = ipaddress.IPv6Address
+
+# From IANA's special-purpose registries (RFC 6890 and what followed), and what the cloud hides there.
+BLOCKED = tuple(
+    (ipaddress.ip_network(network), why)
+    for network, why in (
+        ("0.0.0.0/8", "this network"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "carrier-grade NAT"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),  # 169.254.169.254 hands out cloud credentials
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "protocol assignments"),
+        ("192.0.2.0/24", "documentation"),
+        ("192.88.99.0/24", "6to4 relay"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "benchmarks"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("64:ff9b:1::/48", "local NAT64"),
+        ("100::/64", "discard"),
+        ("2001:2::/48", "benchmarks"),
+        ("2001:10::/28", "ORCHID"),
+        ("2001:20::/28", "ORCHID"),
+        ("2001:db8::/32", "documentation"),
+        ("3fff::/20", "documentation"),
+        ("5f00::/16", "segment routing"),
+        ("fc00::/7", "unique local"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "site-local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+
+_ISATAP = (0x00005EFE, 0x02005EFE)
+
+
+class Guard:
+    """Judges addresses. `allow` holds CIDRs that may be reached though they are blocked."""
+
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        self._allow = tuple(ipaddress.ip_network(text) for text in allow)
+
+    def refusal(self, ip: str) -> str | None:
+        """Why this address must not be connected to; None when it may."""
+        if "%" in ip:
+            return f"{ip} is an address with a zone"
+        address = ipaddress.ip_address(ip)
+        if self.allows(ip):
+            return None
+        for candidate in (address, *_embedded(address)):
+            for network, why in BLOCKED:
+                if candidate.version == network.version and candidate in network:
+                    through = "" if candidate == address else f", reached through {candidate}"
+                    return f"{ip} is not a public address ({why}{through})"
+        return None
+
+    def allows(self, ip: str) -> bool:
+        """Whether the operator named this address expressly."""
+        address: V4 | V6 = ipaddress.ip_address(ip)
+        if isinstance(address, V6) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address.version == net.version and address in net for net in self._allow)
+
+
+def _embedded(address: V4 | V6) -> list[V4]:
+    """IPv4 addresses that packets to this IPv6 address may end at."""
+    if isinstance(address, V4):
+        return []
+    number, found = int(address), []
+    low = V4(number & 0xFFFFFFFF)
+    if address.ipv4_mapped:
+        found.append(address.ipv4_mapped)
+    if address.sixtofour:
+        found.append(address.sixtofour)
+    if address.teredo:
+        found.extend(address.teredo)
+    if number >> 32 in (0, 0x0064FF9B << 64):  # IPv4-compatible (RFC 4291 2.5.5.1), NAT64 (RFC 6052)
+        found.append(low)
+    if (number >> 32) & 0xFFFFFFFF in _ISATAP:
+        found.append(low)
+    return found
+
+
+def literal(host: str) -> str | None:
+    """The address that a host is, in its one form; None for a name."""
+    try:
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return None
+
+
+class Ourselves:
+    """What we would meet if we delivered to ourselves: our name as a mail exchanger, and our listeners.
+
+    `listeners` are addresses and ports; an unspecified address means all of this machine.
+    """
+
+    def __init__(self, names: Collection[str] = (), listeners: Collection[tuple[str, int]] = ()) -> None:
+        self._names = {name.rstrip(".").lower() for name in names}
+        self._listeners = {(ipaddress.ip_address(address), port) for address, port in listeners}
+
+    def named(self, host: str) -> bool:
+        return host in self._names
+
+    def at(self, ip: str, port: int) -> bool:
+        address = ipaddress.ip_address(ip)
+        return any(
+            port == listening and (address == own or (own.is_unspecified and _on_this_machine(address)))
+            for own, listening in self._listeners
+        )
+
+
+def _on_this_machine(address: V4 | V6) -> bool:
+    """An address that can be bound is one of ours; there is no other way to ask that needs no privilege
+    and no list that goes stale."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True

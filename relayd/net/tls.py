@@ -1,0 +1,153 @@
+"""TLS contexts, and what a certificate was worth.
+
+Two kinds of client: towards a mail exchanger encryption is taken as it comes (RFC 7435), because the
+alternative is clear text; towards a server that gets a password the certificate must stand for the name.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import ssl
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import verification
+
+from relayd.core.delivery import Tls
+
+
+def verified(ca_file: str | None = None) -> ssl.SSLContext:
+    """The certificate must be valid, for the name, and issued by one of the system's authorities or one in
+    `ca_file`. Raises OSError or ssl.SSLError for a file that can't be used."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+def opportunistic() -> ssl.SSLContext:
+    """Any certificate is taken. Weak keys too (security level 1): still better than clear text, which is
+    what a failed handshake leads to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    return context
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    """For a listener. Raises OSError or ssl.SSLError for files that can't be used."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+class Contexts:
+    """The client contexts of the process, made once: reading the system's authorities takes a while.
+
+    `ca_file` adds authorities for every connection. Raises OSError or ssl.SSLError when it can't be used.
+    """
+
+    def __init__(
+        self, ca_file: str | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._ca_file = ca_file
+        self._clock = clock
+        self._authorities = Authorities(ca_file)
+        self.opportunistic = opportunistic()
+        self._verified: dict[str | None, ssl.SSLContext] = {None: verified(ca_file)}
+
+    def verified(self, ca_file: str | None = None) -> ssl.SSLContext:
+        """For servers that must prove their name; `ca_file` holds more authorities for this one. Raises
+        OSError or ssl.SSLError."""
+        if ca_file not in self._verified:
+            context = verified(self._ca_file)
+            context.load_verify_locations(cafile=ca_file)
+            self._verified[ca_file] = context
+        return self._verified[ca_file]
+
+    def judged(self, ssl_object: Any, host: str, *, verified: bool) -> Tls:
+        """What a handshake with this host came to."""
+        valid = verified or self._authorities.vouch(chain(ssl_object), host, self._clock())
+        return protection(ssl_object, valid=valid)
+
+
+class Authorities:
+    """Judges certificates that came with an unverified handshake, for the journal only.
+
+    The ssl module can either verify, and break the connection, or not look at all. So the chain that the
+    server showed is verified here, after the handshake.
+    """
+
+    def __init__(self, ca_file: str | None = None) -> None:
+        self._ca_file = ca_file
+
+    @functools.cached_property
+    def _store(self) -> verification.Store | None:
+        found = []
+        for path in (ssl.get_default_verify_paths().cafile, self._ca_file):
+            if path is not None:
+                found.extend(_certificates(path))
+        return verification.Store(found) if found else None
+
+    def vouch(self, chain: list[bytes], host: str, now: datetime) -> bool:
+        """Whether the chain (DER, the server's own first) stood for the host's name at that time."""
+        if self._store is None or not chain:
+            return False
+        try:
+            leaf, *between = (x509.load_der_x509_certificate(der) for der in chain)
+            verifier = (
+                verification.PolicyBuilder()
+                .store(self._store)
+                .time(now)
+                .build_server_verifier(x509.DNSName(host))
+            )
+            verifier.verify(leaf, between)
+        except (verification.VerificationError, UnsupportedAlgorithm, ValueError, TypeError):
+            return False
+        return True
+
+
+def _certificates(path: str) -> list[x509.Certificate]:
+    """Those of a PEM file that can be read; one odd authority must not cost us the others."""
+    found = []
+    try:
+        text = Path(path).read_bytes()
+    except OSError:
+        return []
+    for pem in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL):
+        try:
+            with warnings.catch_warnings():  # some authorities of the system are older than today's rules
+                warnings.simplefilter("ignore")
+                found.append(x509.load_pem_x509_certificate(pem))
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    return found
+
+
+def protection(ssl_object: Any, *, valid: bool) -> Tls:
+    """What a handshake came to. `ssl_object` is the transport's extra of that name."""
+    cipher = ssl_object.cipher()
+    return Tls(version=ssl_object.version() or "unknown", cipher=cipher[0] if cipher else "", valid=valid)
+
+
+def chain(ssl_object: Any) -> list[bytes]:
+    """The certificates the server showed, DER, its own first."""
+    public = getattr(ssl_object, "get_unverified_chain", None)
+    if public is not None:
+        return list(public())
+    # Python 3.11 and 3.12 have the chain only on the inner object; public since 3.13.
+    inner = getattr(ssl_object, "_sslobj", None)
+    if inner is None:
+        leaf = ssl_object.getpeercert(binary_form=True)
+        return [leaf] if leaf else []
+    return [ssl.PEM_cert_to_DER_cert(cert.public_bytes()) for cert in inner.get_unverified_chain() or ()]
