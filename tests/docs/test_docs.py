@@ -1,0 +1,228 @@
+"""The documents say what the code does: links lead somewhere, commands exist, configs load."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from relayd.cli.root import relayd
+from relayd.config import ConfigErrors, load
+from relayd.core.reasons import Reason
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The fenced blocks of a page, with what is in their here-documents as blocks of their own."""
+    text = page.read_text()
+    for found in re.finditer(r"^ *```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        yield Block(found[1], found[2], text.count("\n", 0, found.start()) + 1)
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^ *```\w*\n.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+# --- links ---
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes them."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    return {anchor(title.strip()) for title in re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)}
+
+
+@every_page
+def test_links_lead_to_something(page: Path) -> None:
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        to = (page.parent / path).resolve() if path else page
+        if not to.exists() or (fragment and fragment not in anchors(to)):
+            dead.append(target)
+    assert not dead
+
+
+@every_page
+def test_nothing_names_a_machine_or_a_registry(page: Path) -> None:
+    assert not re.search(r"/(work|home)/|pypi\.org|npmjs|deb\.debian", page.read_text())
+
+
+# --- commands ---
+
+
+def command_lines(page: Path) -> Iterator[str]:
+    for block in blocks(page):
+        if block.language in ("sh", "bash", "console", "shell"):
+            shell = re.sub(r"<<'EOF'.*?^EOF$", "", block.text, flags=re.MULTILINE | re.DOTALL)
+            yield from shell.replace("\\\n", " ").splitlines()
+    yield from re.findall(r"`(relayd [a-z][^`]*)`", prose(page))
+
+
+def calls(page: Path) -> Iterator[list[str]]:
+    """The words after `relayd`, for each call on the page."""
+    for line in command_lines(page):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
+        lexer.whitespace_split = True
+        try:
+            words = list(lexer)
+        except ValueError:
+            continue  # an excerpt with an open quote
+        for joined, part in itertools.groupby(words, lambda word: bool(re.fullmatch(r"[&|;]+", word))):
+            call = list(part)
+            if call[0] in ("runuser", "sudo"):
+                call = call[call.index("--") + 1 :]
+            if not joined and call[0].rpartition("/")[2] == "relayd":
+                yield call[1:]
+
+
+@every_page
+def test_commands_and_their_options_exist(page: Path) -> None:
+    wrong = []
+    for words in calls(page):
+        command: click.Command | None = relayd
+        rest = list(words)
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            command = command.get_command(click.Context(command), rest.pop(0))
+        if command is None:
+            wrong.append("relayd " + " ".join(words))
+            continue
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        known |= {"-h", "--help"} | ({"--version"} if command is relayd else set())
+        given = [word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
+        wrong += [f"relayd {' '.join(words)}: no {option}" for option in given if option not in known]
+    assert not wrong
+
+
+# --- config ---
+
+BASE = {
+    "hostname": "relay.my.platform.example",
+    "listen": [{"address": "127.0.0.1", "port": 2525}, {"path": "smtp.sock"}],
+    "platform": {
+        "domain": "my.platform.example",
+        "name": "Platform",
+        "dkim": {"selector": "r1", "key_file": "keys/r1.pem"},
+    },
+    "senders": {"acme": {"name": "Acme", "address": "billing@acme.example", "confirmed": True}},
+}
+
+
+def configs(page: Path) -> Iterator[tuple[int, str]]:
+    for block in blocks(page):
+        if block.language in ("yaml", "yml"):
+            yield block.line, block.text
+        for inner in re.findall(r"<<'EOF'\n(.*?)^EOF$", block.text, re.MULTILINE | re.DOTALL):
+            if inner.startswith("hostname:"):
+                yield block.line, inner
+
+
+def merged(base: Any, over: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
+
+
+@every_page
+def test_configs_load(page: Path, tmp_path: Path) -> None:
+    for line, text in configs(page):
+        # The files that it names are put where this test may write.
+        for path in set(re.findall(r"/(?:etc|var/lib|var/log|run)/relayd[\w./-]*", text)):
+            here = tmp_path / path.lstrip("/")
+            here.parent.mkdir(parents=True, exist_ok=True)
+            if path.endswith((".password", ".secret", ".key")):
+                here.touch(mode=0o600)
+                here.write_text("correct horse battery staple")
+        moved = re.sub(r"(?<![\w.])/(etc|var|run)/", f"{tmp_path}/\\1/", text)
+        whole = merged({**BASE, "state_dir": str(tmp_path)}, yaml.safe_load(moved))
+        (tmp_path / "relayd.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
+        try:
+            load(tmp_path / "relayd.yaml", {})
+        except ConfigErrors as problems:
+            pytest.fail(f"{page.name}:{line}\n{problems}")
+
+
+# --- names ---
+
+FAMILIES = {reason.value.partition(".")[0] for reason in Reason if "." in reason.value}
+
+
+def keys(model: Any) -> set[str]:
+    """Every name in the settings, however deep."""
+    found = set()
+    for name, info in model.model_fields.items():
+        found.add(name)
+        for part in re.findall(r"\w+", str(info.annotation)):
+            inner = getattr(__import__("relayd.core.settings", fromlist=["x"]), part, None)
+            if hasattr(inner, "model_fields") and inner is not model:
+                found |= keys(inner)
+    return found
+
+
+@every_page
+def test_reasons_are_known(page: Path) -> None:
+    from relayd.core.settings import Settings
+
+    names = keys(Settings)
+    wrong = [
+        name
+        for name in re.findall(r"`([a-z]+\.[a-z_]+)`", prose(page))
+        if name.partition(".")[0] in FAMILIES
+        and name not in set(Reason)
+        and name.partition(".")[2] not in names
+        and not name.endswith((".py", ".md"))
+    ]
+    assert not wrong
+
+
+@every_page
+def test_config_keys_are_known(page: Path) -> None:
+    """`section.key` in the text, where the section is one of the config's."""
+    from relayd.core.settings import Settings
+
+    wrong = []
+    for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`", prose(page)):
+        section, *rest = name.split(".")
+        if section in Settings.model_fields and name not in set(Reason) and not set(rest) <= keys(Settings):
+            wrong.append(name)
+    assert not wrong
+
+
+@every_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Paths within the project, in code font."""
+    named = re.findall(r"`((?:relayd|tests|docs|systemd|benchmarks|\.ci)/[\w./*-]*)`", prose(page))
+    assert not [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
+
+
+@every_page
+def test_targets_of_make_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = prose(page) + "".join(block.text for block in blocks(page))
+    named = set(re.findall(r"(?:`|^|\$ )make ([a-z]+)", text, re.MULTILINE))
+    assert named <= targets
