@@ -6,7 +6,7 @@ It stands until its settings change (another host, user or password) or an opera
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from relayd.core.delivery import Attempt
@@ -33,33 +33,27 @@ class Credentials:
         self._store = store
         self._upstream = upstream
         self._fingerprint = fingerprint
-        self._refused: dict[str, Reason] = {}  # by hop key
+        self.refused: dict[str, Reason] = {}  # by hop key; others only read it
+        self.of_senders: dict[str, Reason] = {}  # the same by sender id, for the sender ladder
 
-    async def load(self, now: datetime) -> list[Hop]:
-        """Read what earlier runs learnt. Returns the hops whose settings changed since: release them."""
-        changed = []
+    async def load(self) -> Mapping[Hop, Reason]:
+        """Read what earlier runs learnt, and compare it with the settings as they are now. Returns what no
+        longer stands because they changed: held mail of these hops may go."""
+        changed = {}
         for key, fact in (await self._store.recall(KIND)).items():
-            hop = Hop.from_key(key)
+            hop, reason = Hop.from_key(key), Reason(fact["reason"])
             if fact["fingerprint"] == self._print(hop):
-                self._refused[key] = Reason(fact["reason"])
+                self._note(hop, reason)
             else:
-                await self.forget(hop, now)
-                changed.append(hop)
+                await self.forget(hop)
+                changed[hop] = reason
         return changed
-
-    def refused(self, hop: Hop) -> Reason | None:
-        """Why the login of this hop was refused; None while nothing speaks against it."""
-        return self._refused.get(hop.key)
-
-    @property
-    def all_refused(self) -> dict[str, Reason]:
-        return dict(self._refused)
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None:
         reason = attempt.verdict.reason or Reason.AUTH_WRONG_PASSWORD
-        known = self._refused.get(parcel.hop.key)
-        self._refused[parcel.hop.key] = reason
-        if known is not None:
+        known = parcel.hop.key in self.refused
+        self._note(parcel.hop, reason)
+        if known:
             return
         evidence = attempt.evidence
         event = Event(
@@ -76,11 +70,16 @@ class Credentials:
         fact = {"fingerprint": self._print(parcel.hop), "reason": reason.value, "since": now.isoformat()}
         await self._store.remember(KIND, parcel.hop.key, fact, [event])
 
-    async def forget(self, hop: Hop, now: datetime) -> bool:
-        """The login may be tried again. Returns whether it was held."""
-        known = self._refused.pop(hop.key, None)
+    async def forget(self, hop: Hop) -> Reason | None:
+        """The login may be tried again. Returns why it was refused, None when it was not."""
+        self.of_senders.pop(hop.name, None)
         await self._store.forget(KIND, hop.key)
-        return known is not None
+        return self.refused.pop(hop.key, None)
+
+    def _note(self, hop: Hop, reason: Reason) -> None:
+        self.refused[hop.key] = reason
+        if hop.route is Route.UPSTREAM:
+            self.of_senders[hop.name] = reason
 
     def _print(self, hop: Hop) -> str:
         upstream = self._upstream(hop)
