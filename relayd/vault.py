@@ -92,21 +92,23 @@ class Vault:
             return b""
         try:
             h, canonical = dkim.signed_part(headers.parse(header))
-            unsigned = [
-                dkim.unsigned_field(
+            fields = [
+                dkim.unsigned(
                     domain=domain, selector=self._selector, h=h, body_hash=body_hash, timestamp=timestamp
                 )
                 for domain in domains
             ]
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._fields, canonical, unsigned)
+            return await loop.run_in_executor(self._pool, self._signed, canonical, fields)
         except Exception as error:
             raise SigningFailed(f"no signature: {type(error).__name__}") from error
 
-    def _fields(self, canonical: bytes, unsigned: Sequence[bytes]) -> bytes:
+    def _signed(self, canonical: bytes, fields: Sequence[dkim.Unsigned]) -> bytes:
         return b"".join(
-            dkim.signature_field(field, self._key.sign(dkim.hashed(canonical, field), _PADDING, _SHA256))
-            for field in unsigned
+            [
+                dkim.signature_field(field, self._key.sign(canonical + field.hashed, _PADDING, _SHA256))
+                for field in fields
+            ]
         )
 
     def public_record(self, selector: str, domain: str) -> Record:

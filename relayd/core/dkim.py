@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from functools import lru_cache
 
 from dkim.canonicalization import Relaxed
@@ -56,28 +57,44 @@ def _h(counts: tuple[int, ...]) -> str:
     return _folded("h=", [f"{name}:" for name in names[:-1]] + [f"{names[-1]};"])
 
 
-def unsigned_field(*, domain: str, selector: str, h: str, body_hash: bytes, timestamp: int) -> bytes:
-    """The DKIM-Signature field up to and including `b=`. No `l=` (what follows the counted octets would be
-    anybody's) and no `x=` (a receiver that takes long to look would call a good signature bad)."""
-    hashed = base64.b64encode(body_hash).decode("ascii")
-    return (
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A signature field up to and including `b=`, as it is written and as it is hashed."""
+
+    written: bytes
+    hashed: bytes
+
+
+def unsigned(*, domain: str, selector: str, h: str, body_hash: bytes, timestamp: int) -> Unsigned:
+    """A DKIM-Signature field that waits for its signature. `timestamp` is in seconds since 1970.
+
+    No `l=`: what follows the counted octets would be anybody's. No `x=`: a receiver that takes long to look
+    would call a good signature bad.
+    """
+    template = _template(domain, selector, h)
+    changing = b"%d" % timestamp, base64.b64encode(body_hash)
+    return Unsigned(template.written % changing, template.hashed % changing)
+
+
+@lru_cache(maxsize=1024)
+def _template(domain: str, selector: str, h: str) -> Unsigned:
+    """The part that messages share, with places for t= and bh=. Neither holds blanks, so that putting them
+    in after canonicalising gives the same octets."""
+    written = (
         f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d={domain};\r\n"
-        f"\ts={selector}; t={timestamp};\r\n\t{h}\r\n\tbh={hashed};\r\n\tb="
+        f"\ts={selector}; t=%b;\r\n\t{h}\r\n\tbh=%b;\r\n\tb="
     ).encode("ascii")
-
-
-def hashed(canonical: bytes, unsigned: bytes) -> bytes:
-    """What the key signs: the fields, then the signature field itself with an empty b= and no line end."""
-    name, _, value = unsigned.partition(b":")
+    name, _, value = written.partition(b":")
     ((name, value),) = _canonical([(name, value)])
-    return canonical + name + b":" + value.removesuffix(b"\r\n")
+    # section 3.7: hashed last, its b= empty, without a line end
+    return Unsigned(written, name + b":" + value.removesuffix(b"\r\n"))
 
 
-def signature_field(unsigned: bytes, signature: bytes) -> bytes:
+def signature_field(field: Unsigned, signature: bytes) -> bytes:
     """The complete field with its CRLF. b= is folded: blanks within it mean nothing (section 3.5)."""
     text = base64.b64encode(signature)
     lines = [text[at : at + 72] for at in range(0, len(text), 72)]
-    return unsigned + b"\r\n\t ".join(lines) + b"\r\n"
+    return field.written + b"\r\n\t ".join(lines) + b"\r\n"
 
 
 def _folded(tag: str, names: list[str]) -> str:
