@@ -1,0 +1,232 @@
+"""What `relayd demo` prints: what starts, what happens, what the receivers saw, and whether all is right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from relayd.sandbox.demo import CASES, Case, World
+from relayd.sandbox.invoices import Answer
+from relayd.sandbox.record import Received
+from relayd.sandbox.verify import Seen
+
+_COLOURS = {
+    "accepted": "cyan",
+    "delivered": "green",
+    "relayed": "green",
+    "deferred": "yellow",
+    "uncertain": "yellow",
+    "held": "yellow",
+    "failed": "red",
+    "refused": "red",
+    "expired": "red",
+}
+_NOT_SENT = {"failed", "refused", "expired", "suppressed", "cancelled", "bounced"}
+_ACTORS = {
+    "recipient": "the recipient",
+    "sender": "the customer who sends",
+    "sender_it": "the IT of the customer who sends",
+    "app": "the app",
+    "platform": "you, who run the platform",
+    "nobody": "nobody, it solves itself",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one invoice, from all sides."""
+
+    case: Case
+    events: tuple[dict[str, Any], ...]
+    answer: Answer | None  # what the app was told
+    server: str | None  # where it arrived
+    received: Received | None
+    seen: Seen | None
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.events[-1] if self.events else {"type": "nothing at all"}
+
+    @property
+    def status(self) -> str:
+        kind = self.last["type"]
+        return "sent" if kind in ("delivered", "relayed") else "not_sent" if kind in _NOT_SENT else kind
+
+    def problems(self) -> list[str]:
+        """What is not as it should be."""
+        case, seen = self.case, self.seen
+        expected: list[tuple[str, object, object]] = [
+            ("status", self.status, case.status),
+            ("rung", self.last.get("rung"), case.rung),
+            ("reason", self.last.get("reason"), case.reason),
+            ("text for people", bool(self.last.get("text")), True),
+            ("arrived", self.server is not None, case.status == "sent"),
+        ]
+        if case.reason:
+            expected.append(("what to do", bool(self.last.get("remedy")), True))
+        if case.delayed_by:
+            delays = [event.get("reason") for event in self.events if event["type"] == "deferred"]
+            expected.append(("delays", delays, [case.delayed_by]))
+        if seen is not None:
+            expected += [
+                ("From", seen.header_from, case.header_from),
+                ("Reply-To", seen.reply_to, case.reply_to),
+                ("DKIM", seen.signed_by, case.signed_by),
+                ("DMARC", (seen.dmarc, *seen.aligned_by), ("pass", *case.aligned_by)),
+            ]
+        return [
+            f"{what}: {found!r} instead of {wanted!r}" for what, found, wanted in expected if found != wanted
+        ]
+
+
+class Report:
+    """Prints to one console; in colour on a terminal, plain when piped."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._language = _language()
+
+    def opening(self, world: World, *, user: str | None, config: Path, port: int) -> None:
+        self._heading("relayd demo: an invoicing app sends in its customers' names")
+        who = f"user {user}" if user else "root" if os.geteuid() == 0 else "you"
+        rows = [
+            ("relayd", f"127.0.0.1:{port}, run by {who}, config {config}"),
+            ("DNS", f"{world.names.address}, a zone of its own"),
+            ("receiving", ", ".join(f"{each.name} ({each.host}:{each.port})" for each in world.mail_servers)),
+            ("customer's server", f"{world.upstream.name} ({world.upstream.host}:{world.upstream.port})"),
+        ]
+        table = Table.grid(padding=(0, 2))
+        for name, value in rows:
+            table.add_row(Text(name, style="dim"), Text(value))
+        self._console.print(Padding(table, (0, 0, 1, 2)))
+
+    def handed_in(self, case: Case) -> None:
+        self._console.print(f"  [bold]{case.invoice.number}[/]  {escape(case.about)}", soft_wrap=True)
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        kind = event["type"]
+        parts = [
+            event.get("reason") or (event.get("rung") if kind == "accepted" else None),
+            event.get("host"),
+        ]
+        what = ", ".join(str(part) for part in parts if part)
+        line = Text("  ")
+        line.append(f"{event.get('ref') or '':8} ", style="bold")
+        line.append(f"{kind:10} ", style=_COLOURS.get(kind, ""))
+        line.append(f"{event.get('recipient') or ''}")
+        line.append(f"  {what}" if what else "", style="dim")
+        self._console.print(line, soft_wrap=True)
+
+    def closing(self, outcomes: Sequence[Outcome], *, seconds: float) -> bool:
+        """The receivers' view, the app's view, the verdict; True when all is as it should be."""
+        self._heading("What the receivers got")
+        for outcome in outcomes:
+            if outcome.seen is not None and outcome.received is not None:
+                self._receipt(
+                    outcome.case.invoice.number, outcome.server or "", outcome.received, outcome.seen
+                )
+        self._heading("The status of each invoice")
+        for outcome in outcomes:
+            self._status(outcome)
+        wrong = [outcome for outcome in outcomes if outcome.problems()]
+        for outcome in wrong:
+            for problem in outcome.problems():
+                self._console.print(
+                    f"[bold red]wrong[/] {outcome.case.invoice.number} {escape(problem)}", soft_wrap=True
+                )
+        good = len(outcomes) - len(wrong)
+        style = "bold red" if wrong else "bold green"
+        summary = f"{good} of {len(outcomes)} invoices came out as they should"
+        self._console.print(f"[{style}]{summary}[/] [dim]({seconds:.1f} s)[/]")
+        return not wrong
+
+    def arrived(self, server: str, received: Received, seen: Seen) -> None:
+        self._receipt("new", server, received, seen)
+
+    def staying(self, world: World, *, config: Path, port: int, program: str) -> None:
+        self._heading("It keeps running; Ctrl-C ends it")
+        known = f"{CASES[3].invoice.number}"
+        lines = [
+            ("an app's settings", f"host 127.0.0.1, port {port}, no TLS, no login"),
+            ("From may be", ", ".join(sorted({case.invoice.from_address for case in CASES}))),
+            ("To may be", "anybody@hotel.example, anybody@council.example, anybody@lawyers.example"),
+            ("the status of one invoice", f"{program} status {known} -c {config}"),
+            ("everything that happens", f"{program} log --follow -c {config}"),
+            ("what an answer means", f'{program} explain "550 5.7.26 Unauthenticated mail is prohibited"'),
+            ("ask its DNS", f"dig @{world.names.host} -p {world.names.port} _dmarc.acme.example TXT"),
+        ]
+        table = Table.grid(padding=(0, 2))
+        for name, value in lines:
+            table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+        self._console.print(Padding(table, (0, 0, 1, 2)))
+
+    def log(self, path: Path) -> None:
+        """The end of the daemon's own log, for whoever has to find out."""
+        if path.exists():
+            self._console.print(Rule("the daemon's log", style="dim"))
+            self._console.print(Text(path.read_text(errors="replace")[-4000:]), soft_wrap=True)
+
+    def _heading(self, text: str) -> None:
+        self._console.print()
+        self._console.print(Rule(Text(text, style="bold"), align="left", style="cyan"))
+
+    def _receipt(self, number: str, server: str, received: Received, seen: Seen) -> None:
+        table = Table.grid(padding=(0, 2))
+        signed = ", ".join(f"verified for {domain}" for domain in seen.signed_by) or "none"
+        passed = f" (aligned by {' and '.join(seen.aligned_by)})" if seen.aligned_by else ""
+        good = seen.dmarc == "pass"
+        rows = [
+            ("From", Text(seen.header_from, style="bold")),
+            ("Reply-To", Text(seen.reply_to or "none", style="" if seen.reply_to else "dim")),
+            ("Return path", Text(seen.return_path or "<>")),
+            ("DKIM", Text(signed, style="green" if seen.signed_by else "dim")),
+            ("DMARC", Text(seen.dmarc + passed, style="green" if good else "bold red")),
+        ]
+        for name, value in rows:
+            table.add_row(Text(name, style="dim"), value)
+        to = ", ".join(received.recipients)
+        self._console.print(f"  [bold]{number}[/]  {escape(to)} at {server}", soft_wrap=True)
+        self._console.print(Padding(table, (0, 0, 1, 11)))
+
+    def _status(self, outcome: Outcome) -> None:
+        last, case = outcome.last, outcome.case
+        sent = outcome.status == "sent"
+        line = Text("  ")
+        line.append(f"{case.invoice.number}  ", style="bold")
+        line.append(outcome.status.replace("_", " "), style="bold green" if sent else "bold red")
+        line.append(f"  to {case.invoice.to}, {case.invoice.total}")
+        self._console.print(line, soft_wrap=True)
+        rows = [("what", self._in_language(last.get("text")))]
+        if not sent:
+            rows += [
+                ("who must act", _ACTORS.get(last.get("actor") or "", "")),
+                ("what to do", self._in_language(last.get("remedy"))),
+                ("reason", " ".join(str(last.get(key) or "") for key in ("reason", "code", "enhanced"))),
+                ("the server said", last.get("reply") or ""),
+            ]
+        if outcome.answer is not None:
+            rows.append(("the app was told", f"{outcome.answer.code} {outcome.answer.text}".split("\n")[0]))
+        table = Table.grid(padding=(0, 2))
+        for name, value in rows:
+            if value.strip():
+                table.add_row(Text(name, style="dim"), Text(value))
+        self._console.print(Padding(table, (0, 0, 1, 11)))
+
+    def _in_language(self, texts: Mapping[str, str] | None) -> str:
+        return (texts or {}).get(self._language) or (texts or {}).get("en", "")
+
+
+def _language() -> str:
+    """The reader's, as the locale says."""
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((value for value in named if value), "en")[:2].lower()
