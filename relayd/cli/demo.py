@@ -250,7 +250,7 @@ def _unprivileged(folder: Path) -> str | None:
     if os.geteuid() != 0:
         return None
     try:
-        able = subprocess.run(  # noqa: S603 - our own interpreter
+        able = subprocess.run(
             (sys.executable, "-c", "import relayd.app"),
             check=False,
             capture_output=True,

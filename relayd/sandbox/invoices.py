@@ -1,4 +1,4 @@
-"""An invoicing application in miniature: makes invoices with PDFs, hands them in over SMTP as any app does."""
+"""An invoicing application in miniature: makes invoices with PDFs and hands them in over SMTP."""
 
 from __future__ import annotations
 
