@@ -2,79 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime
 
-from relayd.core.mail import Proof, Rung
+from relayd.core import phrases, providers, reasons
+from relayd.core.event import Event, EventType, Status
 from relayd.core.reasons import Reason
 
+__all__ = ["FIELDS", "Event", "EventType", "Status", "actor", "as_dict", "final_reason", "link", "status"]
 
-class EventType(StrEnum):
-    ACCEPTED = "accepted"
-    RELEASED = "released"
-    RETRIED = "retried"
-    DEFERRED = "deferred"
-    UNCERTAIN = "uncertain"
-    DELIVERED = "delivered"
-    RELAYED = "relayed"
-    REFUSED = "refused"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    SUPPRESSED = "suppressed"
-    CANCELLED = "cancelled"
-    BOUNCED = "bounced"
-    HELD = "held"
-    WARNED = "warned"
-    # of senders, domains and the service
-    PROVEN = "proven"
-    UNPROVEN = "unproven"
-    UPSTREAM_FAILED = "upstream_failed"
-    UPSTREAM_OK = "upstream_ok"
-    RUNG_CHANGED = "rung_changed"
-    SENDER_CHANGED = "sender_changed"
+_STATUS: dict[EventType, Status | None] = {
+    EventType.ACCEPTED: Status.QUEUED,
+    EventType.RELEASED: Status.QUEUED,
+    EventType.RETRIED: Status.QUEUED,
+    EventType.DEFERRED: Status.DELAYED,
+    EventType.UNCERTAIN: Status.DELAYED,
+    EventType.DELIVERED: Status.SENT,
+    EventType.RELAYED: Status.SENT,
+    EventType.REFUSED: Status.NOT_SENT,
+    EventType.FAILED: Status.NOT_SENT,
+    EventType.EXPIRED: Status.NOT_SENT,
+    EventType.SUPPRESSED: Status.NOT_SENT,
+    EventType.CANCELLED: Status.NOT_SENT,
+    EventType.BOUNCED: Status.NOT_SENT,
+    EventType.HELD: Status.HELD,
+    EventType.WARNED: None,
+    EventType.PROVEN: None,
+    EventType.UNPROVEN: None,
+    EventType.UPSTREAM_FAILED: None,
+    EventType.UPSTREAM_OK: None,
+    EventType.RUNG_CHANGED: None,
+    EventType.SENDER_CHANGED: None,
+}
+
+FIELDS = (
+    "id",
+    "seq",
+    "time",
+    "type",
+    "status",
+    "message",
+    "ref",
+    "sender",
+    "rung",
+    "proof",
+    "recipient",
+    "attempt",
+    "next_attempt",
+    "final",
+    "reason",
+    "actor",
+    "code",
+    "enhanced",
+    "reply",
+    "host",
+    "ip",
+    "tls",
+    "bounces",
+    "text",
+    "remedy",
+    "link",
+    "test",
+    "detail",
+)
+"""The fields of a status line, in its order. The names are a promise to the apps that read it."""
 
 
-class Status(StrEnum):
-    """The one word an app shows for a recipient."""
-
-    QUEUED = "queued"
-    DELAYED = "delayed"
-    SENT = "sent"
-    NOT_SENT = "not_sent"
-    HELD = "held"
+def status(event: Event) -> Status | None:
+    """The recipient's status after this event; None when the event doesn't change it."""
+    return _STATUS[event.type]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One thing that happened to one recipient, or to a sender. Codes and names only: texts for people
-    are made when it is read, in the reader's language.
+def final_reason(event: Event) -> Reason | None:
+    """The cause behind the reason: what kept failing until we gave up; else the reason itself."""
+    last = event.detail.get("last_reason")
+    return Reason(last) if last is not None else event.reason
 
-    `seq` is the commit order; 0 until the store has written it.
-    """
 
-    seq: int = 0
-    time: datetime  # UTC
-    type: EventType
-    message: str | None = None
-    ref: str | None = None
-    sender: str | None = None
-    rung: Rung | None = None
-    proof: Proof | None = None
-    recipient: str | None = None
-    attempt: int | None = None
-    next_attempt: datetime | None = None
-    final: bool = False
-    reason: Reason | None = None
-    code: int | None = None
-    enhanced: str | None = None
-    reply: str | None = None  # cleaned remote text
-    host: str | None = None
-    ip: str | None = None
-    tls: str | None = (
-        None  # "TLSv1.3 TLS_AES_256_GCM_SHA384 verified" | "... unverified"; None: in clear or not connected
-    )
-    bounces: str | None = None  # "tracked" | "customer": where late bounces go
-    test: bool = False
-    detail: Mapping[str, str] = field(default_factory=dict)  # rare extras: notes, meta
+def actor(event: Event) -> reasons.Actor | None:
+    cause = final_reason(event)
+    return None if cause is None else reasons.row(cause).actor
+
+
+def link(event: Event) -> str | None:
+    """A page that helps: the provider's own for this cause, else the general one."""
+    cause = final_reason(event)
+    if cause is None:
+        return None
+    return providers.help_page(event.host, cause) or reasons.row(cause).link
+
+
+def as_dict(event: Event) -> dict[str, object]:
+    """One line of the status log, for JSON. A field that has no value is left out; `final` and `test` are
+    always there. `text` and `remedy` are maps of languages. Times are UTC, RFC 3339 with milliseconds."""
+    cause = final_reason(event)
+    who = actor(event)
+    whole: dict[str, object | None] = {
+        # Unique for ever, a restored backup included, because apps drop an id that they have seen.
+        "id": f"{event.time.astimezone(UTC):%Y%m%d%H%M%S%f}-{event.seq}",
+        "seq": event.seq,
+        "time": _time(event.time),
+        "type": event.type.value,
+        "status": _value(status(event)),
+        "message": event.message,
+        "ref": event.ref,
+        "sender": event.sender,
+        "rung": _value(event.rung),
+        "proof": _value(event.proof),
+        "recipient": event.recipient,
+        "attempt": event.attempt,
+        "next_attempt": None if event.next_attempt is None else _time(event.next_attempt),
+        "final": event.final,
+        "reason": _value(event.reason),
+        "actor": _value(who),
+        "code": event.code,
+        "enhanced": event.enhanced,
+        "reply": event.reply,
+        "host": event.host,
+        "ip": event.ip,
+        "tls": event.tls,
+        "bounces": event.bounces,
+        "text": {language: phrases.sentence(event, language) for language in phrases.LANGUAGES},
+        "remedy": None
+        if cause is None
+        else {language: phrases.remedy(cause, language) for language in phrases.LANGUAGES},
+        "link": link(event),
+        "test": event.test,
+        "detail": dict(event.detail) or None,
+    }
+    return {name: whole[name] for name in FIELDS if whole[name] is not None}
+
+
+def _value(name: reasons.Actor | Reason | Status | object | None) -> object | None:
+    return None if name is None else str(name)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

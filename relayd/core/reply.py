@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,3 +66,105 @@ class Fault:
 
 
 Evidence = Reply | Fault
+
+CAP = 500
+"""Characters of a remote text that are kept. Google's longest known refusal has 430."""
+
+# Terminal escape sequences as a whole (ECMA-48 sections 5.4 and 5.6): a stranger's text must neither
+# colour, rename nor clear the terminal of whoever reads it. Without the introducer the rest would stay as
+# litter ("[31m"), so they go before the control characters do. No repetition is nested: linear.
+_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]{0,32}[ -/]{0,8}[@-~]?|\x1b[\]PX^_][^\x07\x1b\n]{0,200}|\x1b.?")
+
+# RFC 2034 section 4: the enhanced code stands first on each line, then a space. Cisco writes #5.1.1.
+_PREFIX = re.compile(r"#?([245])\.(\d{1,3})\.(\d{1,3})(?=[\s:;,-]|$)[\s:;,-]{0,4}")
+
+# qmail ends its sentence with it: "sorry, no mailbox here by that name. (#5.1.1)"
+_SUFFIX = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})\)")
+
+
+def clean(text: str) -> str:
+    """Make a stranger's text safe to store and to show: printable characters only, at most `CAP` of them,
+    lines kept and trimmed, empty ones dropped. What is too long loses its middle, because United Internet
+    puts the decisive words last (postmaster.gmx.com/en/error-messages) and others put them first."""
+    plain = _ESCAPE.sub("", text[: 64 * CAP])  # a reply of that size is no longer one
+    lines = (
+        "".join(c if c.isprintable() else " " for c in line).split()
+        for line in plain.replace("\r", "\n").split("\n")
+    )
+    kept = "\n".join(" ".join(words) for words in lines if words)
+    if len(kept) > CAP:
+        kept = kept[: CAP // 2].rstrip() + "…" + kept[-(CAP - CAP // 2 - 1) :]
+    return kept
+
+
+def split_enhanced(code: int, text: str) -> tuple[str | None, str]:
+    """Take the enhanced code (RFC 3463) off the front of each line. It counts only when its class agrees with
+    the reply's first digit (RFC 2034 section 4); the first one that does is returned."""
+    found: str | None = None
+    lines = []
+    for line in text.split("\n"):
+        prefix = _PREFIX.match(line)
+        if prefix is not None and int(prefix[1]) == code // 100:
+            found = found or f"{prefix[1]}.{int(prefix[2])}.{int(prefix[3])}"
+            line = line[prefix.end() :]
+        lines.append(line)
+    if found is None:
+        suffix = _SUFFIX.search(text)
+        if suffix is not None and int(suffix[1][0]) == code // 100:
+            found = suffix[1]
+    return found, "\n".join(line for line in lines if line)
+
+
+def reply(code: int, text: str, *, stage: Stage, host: str) -> Reply:
+    """A reply from what the wire gave: the text as it came, without the codes in front of its lines."""
+    enhanced, rest = split_enhanced(code, clean(text))
+    return Reply(code=code, enhanced=enhanced, text=rest, stage=stage, host=host)
+
+
+# "host mx.example.com[192.0.2.1] said: 550 …" as Postfix, Exim and their logs write it.
+_HOST = re.compile(r"\bhost ([A-Za-z0-9.-]{1,255})[\s\[]")
+_STAGE = re.compile(r"\(in reply to (?:the )?([A-Za-z ]{1,40}?) command\)|\(in reply to (end of DATA)")
+_CODE = re.compile(r"(?<![\d.])([2-5]\d\d)([ -]|$)")
+_STAGES = {
+    "EHLO": Stage.EHLO,
+    "HELO": Stage.EHLO,
+    "STARTTLS": Stage.TLS,
+    "AUTH": Stage.AUTH,
+    "MAIL FROM": Stage.MAIL,
+    "RCPT TO": Stage.RCPT,
+    "DATA": Stage.DATA,
+    "END OF DATA": Stage.END,
+}
+
+
+def parse_line(text: str, *, stage: Stage | None = None, host: str = "") -> Reply:
+    """Read a reply that a person pasted: with several lines (`550-5.1.1 …`), from a bounce ("host X said:
+    …"), or from a log that put the lines on one. The stage, unless given, is taken from "(in reply to …)" or
+    guessed from the code. Raises ValueError when there is no reply code in it."""
+    pasted = text[: 64 * CAP]
+    named = _HOST.search(pasted)
+    told = _STAGE.search(pasted)
+    if told is not None:
+        stage = stage or _STAGES.get((told[1] or told[2]).upper())
+        pasted = pasted[: told.start()] + pasted[told.end() :]
+    said = pasted.rfind("said: ") + len("said: ") if "said: " in pasted else 0
+    first = _CODE.search(pasted, said)
+    if first is None:
+        raise ValueError(
+            f'no reply code in "{clean(text)[:80]}": expected a line such as "550 5.1.1 no such user here"'
+        )
+    code = int(first[1])
+    again = re.compile(rf"(?:^|\s){code}(?:[ -]|$)")  # the same code begins each further line
+    body = pasted[first.end() :]
+    if first[2] == "-":
+        body = again.sub("\n", body)
+    return reply(
+        code, body, stage=stage or _guess(code), host=host or (named[1].lower() if named is not None else "")
+    )
+
+
+def _guess(code: int) -> Stage:
+    """Where a code is usually heard (RFC 5321 section 4.3.2, RFC 4954 section 6)."""
+    if code in (432, 454, 530, 534, 535, 538):
+        return Stage.AUTH
+    return Stage.RCPT if code in (450, 550, 551, 553, 556) else Stage.END

@@ -1,0 +1,182 @@
+"""Which hops are full, paused or closed, and whether port 25 is open at all.
+
+Bookkeeping only: the caller says what was started, how it ended and what time it is (`now`: seconds of a
+monotonic clock).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relayd.core.fate import Fate, Scope, Verdict
+from relayd.core.mail import Hop, Route
+from relayd.core.reasons import Reason
+
+PAUSE = 30.0
+"""Seconds a hop rests after it failed; doubled with each failure that follows, up to `LONGEST_PAUSE`. Short
+enough that a restarting server costs little."""
+
+LONGEST_PAUSE = 600.0
+
+PROBE_EVERY = 300.0
+"""Seconds between direct parcels that find out whether port 25 has opened."""
+
+UNRELATED = 3
+"""Domains without an answer before the fault is ours: two may be down on the same day, or be neighbours."""
+
+_CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
+
+# The hop as a whole is unwell: everything else that waits for it would meet the same.
+_UNWELL = _CONNECTING | {Reason.NETWORK_DNS, Reason.NETWORK_TLS, Reason.RATE_LIMITED, Reason.SERVER_BUSY}
+
+# These come about without a word from the server.
+_SILENT = _CONNECTING | {
+    Reason.NETWORK_DNS,
+    Reason.NETWORK_PORT_BLOCKED,
+    Reason.RECIPIENT_DOMAIN,
+    Reason.MESSAGE_LOOP,
+    Reason.SERVER_ERROR,
+}
+
+
+@dataclass(slots=True)
+class _Standing:
+    in_flight: int = 0
+    failures: int = 0  # in a row; over 0 with no pause running: one probing parcel at a time
+    until: float | None = None  # paused till then
+    closed: Reason | None = None
+
+    @property
+    def blank(self) -> bool:
+        return self == _BLANK
+
+
+_BLANK = _Standing()
+
+
+class Hops:
+    """A `Room`: how many parcels may be leased now, in all and for each hop.
+
+    `unlimited` routes share only the total (the smarthost is one hop for all mail). `pause` and
+    `longest_pause` are seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        per_hop: int,
+        unlimited: frozenset[Route] = frozenset({Route.SMARTHOST}),
+        pause: float = PAUSE,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
+        self._total = total
+        self._per_hop = per_hop
+        self._unlimited = unlimited
+        self._pause = pause
+        self._longest_pause = longest_pause
+        self._hops: dict[str, _Standing] = {}
+        self._in_flight = 0
+        self._reached = False  # a direct server answered since the start
+        self._unanswered: set[str] = set()  # direct domains that could not be connected to since
+        self._probe_at: float | None = None
+
+    @property
+    def total(self) -> int:
+        """Parcels that may be leased now, in all."""
+        return max(0, self._total - self._in_flight)
+
+    def free(self, hop: str) -> int:
+        """Parcels that may be leased now for the hop with this key."""
+        standing = self._hops.get(hop, _BLANK)
+        if standing.closed is not None or standing.until is not None:
+            return 0
+        limit = self._total if Hop.from_key(hop).route in self._unlimited else self._per_hop
+        if standing.failures:
+            limit = 1
+        return max(0, min(self.total, limit - standing.in_flight))
+
+    def started(self, hop: str) -> None:
+        """A parcel for this hop is on the road."""
+        self._standing(hop).in_flight += 1
+        self._in_flight += 1
+
+    def ended(self, hop: str, verdicts: Sequence[Verdict], now: float) -> None:
+        """A parcel came back. No verdicts: it was not tried."""
+        standing = self._standing(hop)
+        standing.in_flight -= 1
+        self._in_flight -= 1
+        self._note_port(hop, verdicts, now)
+        if any(verdict.reason not in _UNWELL for verdict in verdicts):
+            standing.failures, standing.until = 0, None
+        elif verdicts and all(_unwell(verdict) for verdict in verdicts) and standing.until is None:
+            # Parcels that were on the road together fail together: one failure.
+            standing.until = now + min(self._pause * 2**standing.failures, self._longest_pause)
+            standing.failures = min(standing.failures + 1, 30)
+        self.reopen(now)
+        self._tidy(hop)
+
+    def reopen(self, now: float) -> None:
+        """Let one probing parcel through to each hop whose pause is over."""
+        for standing in self._hops.values():
+            if standing.until is not None and standing.until <= now:
+                standing.until = None
+
+    def next_change(self, now: float) -> float | None:
+        """Seconds until the next pause ends, when `reopen` is due; None when none runs."""
+        ends = [s.until for s in self._hops.values() if s.until is not None and s.closed is None]
+        return max(0.0, min(ends) - now) if ends else None
+
+    def close(self, hop: str, reason: Reason) -> None:
+        """Nothing goes there any more (a refused login), until `open`."""
+        self._standing(hop).closed = reason
+
+    def open(self, hop: str) -> None:
+        """A person changed something: start afresh, without a pause."""
+        standing = self._standing(hop)
+        standing.closed, standing.until, standing.failures = None, None, 0
+        self._tidy(hop)
+
+    def closed(self, hop: str) -> Reason | None:
+        return self._hops.get(hop, _BLANK).closed
+
+    @property
+    def port_blocked(self) -> bool:
+        """Connecting failed to several unrelated domains, and no server has answered since the start."""
+        return not self._reached and len(self._unanswered) >= UNRELATED
+
+    def probe(self, now: float) -> bool:
+        """While the port is blocked: may this direct parcel be tried, to see whether it is open again? True
+        once in `PROBE_EVERY`; the others are held. Always True while it is not blocked."""
+        if not self.port_blocked:
+            return True
+        if self._probe_at is not None and now < self._probe_at:
+            return False
+        self._probe_at = now + PROBE_EVERY
+        return True
+
+    def _note_port(self, hop: str, verdicts: Sequence[Verdict], now: float) -> None:
+        place = Hop.from_key(hop)
+        if place.route is not Route.DIRECT or self._reached:
+            return
+        if any(verdict.fate is Fate.SENT or verdict.reason not in _SILENT for verdict in verdicts):
+            self._reached = True
+            self._unanswered.clear()
+        elif verdicts and all(verdict.reason in _CONNECTING for verdict in verdicts):
+            before = self.port_blocked
+            # Subdomains of one company are one place, as a down network takes them all.
+            self._unanswered.add(".".join(place.name.split(".")[-2:]))
+            if self.port_blocked and not before:
+                self._probe_at = now + PROBE_EVERY
+
+    def _standing(self, hop: str) -> _Standing:
+        return self._hops.setdefault(hop, _Standing())
+
+    def _tidy(self, hop: str) -> None:
+        if self._hops[hop].blank:
+            del self._hops[hop]
+
+
+def _unwell(verdict: Verdict) -> bool:
+    return verdict.fate is Fate.DEFERRED and verdict.scope in (Scope.HOST, Scope.HOP)

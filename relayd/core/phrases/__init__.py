@@ -1,0 +1,69 @@
+"""Texts for people: what happened and what to do, in the reader's language. Code never reads them back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from relayd.core.event import Event, EventType, Status
+from relayd.core.phrases.de import GERMAN
+from relayd.core.phrases.en import ENGLISH
+from relayd.core.phrases.language import Language
+from relayd.core.reasons import Reason
+
+_LANGUAGES: dict[str, Language] = {"de": GERMAN, "en": ENGLISH}
+
+LANGUAGES = tuple(_LANGUAGES)
+"""The languages that a sender's `language` may be."""
+
+
+def text(reason: Reason, language: str) -> str:
+    """What happened. Raises KeyError for a language that isn't in `LANGUAGES`."""
+    return _LANGUAGES[language].reasons[reason][0]
+
+
+def remedy(reason: Reason, language: str) -> str:
+    """What to do about it."""
+    return _LANGUAGES[language].reasons[reason][1]
+
+
+def status_word(status: Status, language: str) -> str:
+    return _LANGUAGES[language].statuses[status]
+
+
+def smtp_sentence(reason: Reason) -> str:
+    """The reason as an SMTP answer says it: English, ASCII, no full stop at the end."""
+    return text(reason, "en").rstrip(".")
+
+
+def sentence(event: Event, language: str) -> str:
+    """What happened, in a few sentences: "Delayed: The recipient's mailbox is full. Next attempt at …"."""
+    words = _LANGUAGES[language]
+    parts = [_happened(event, words)]
+    if event.next_attempt is not None:
+        parts.append(words.next_attempt.format(at=_moment(event.next_attempt)))
+    if event.bounces == "customer" and event.type in (EventType.DELIVERED, EventType.RELAYED):
+        parts.append(words.late_bounces)
+    if "uncertain" in event.detail and event.type in (EventType.FAILED, EventType.EXPIRED, EventType.HELD):
+        parts.append(words.maybe_arrived)
+    if event.test:
+        parts.append(words.test)
+    return " ".join(parts)
+
+
+def _happened(event: Event, words: Language) -> str:
+    template = words.events[event.type]
+    if "{text}" in template:
+        last = event.detail.get("last_reason")
+        cause = Reason(last) if last is not None else event.reason
+        if cause is None:
+            return template.partition("{text}")[0].rstrip(" :") + "."
+        return template.replace("{text}", words.reasons[cause][0])
+    host = event.host or words.recipients_server
+    # A host's name is a stranger's text: put in last, and not searched for places again.
+    tls = words.encrypted if event.tls is not None else words.in_clear
+    return template.replace("{tls}", tls).replace("{host}", host)
+
+
+def _moment(when: datetime) -> str:
+    """The same in every language, and never mistaken for another day."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

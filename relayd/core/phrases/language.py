@@ -1,0 +1,26 @@
+"""What one language must bring. The reader is a person at an invoicing company, not a mail expert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from relayd.core.event import EventType, Status
+from relayd.core.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """`reasons`: what happened, and what to do. `events`: sentences with the places {host}, {text} (what
+    happened), {at} (a time); a template whose place has no value uses the other one of its pair."""
+
+    reasons: Mapping[Reason, tuple[str, str]]
+    statuses: Mapping[Status, str]
+    events: Mapping[EventType, str]
+    recipients_server: str  # stands for {host} when we know none
+    encrypted: str
+    in_clear: str
+    next_attempt: str
+    late_bounces: str
+    maybe_arrived: str
+    test: str

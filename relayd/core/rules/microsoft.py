@@ -1,0 +1,337 @@
+"""Microsoft: Exchange Online and Outlook.com.
+
+Sources: Microsoft's "Fix NDR errors in Exchange Online" (January 2026), "Fix issues with printers, scanners
+and LOB applications", Outlook.com's postmaster troubleshooting page (June 2026), the announcement of the end
+of basic authentication for SMTP AUTH (January 2026), and replies quoted in public issue trackers where said.
+"""
+
+from __future__ import annotations
+
+from relayd.core.providers import Provider
+from relayd.core.reasons import Reason
+from relayd.core.rules.rule import (
+    HOP,
+    HOST,
+    MESSAGE,
+    MX,
+    PERMANENT,
+    RECIPIENT,
+    TRANSIENT,
+    UPSTREAM,
+    digit,
+    final,
+    later,
+)
+
+_M = Provider.MICROSOFT
+
+_AS_MX = (
+    # Access is not meant: the tenant's directory knows no such address.
+    digit(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.4.1 Recipient address rejected: Access denied. For more information see "
+        "https://aka.ms/EXOSmtpErrors [AM0EUR02FT029.eop-EUR02.prod.protection.outlook.com]",
+        "recipient address rejected: access denied",
+        provider=_M,
+    ),
+    final(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        "recipientnotfound",
+        provider=_M,
+    ),
+    # Outlook.com, consumers.
+    final(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302). "
+        "[DB5EUR03FT012.eop-EUR03.prod.protection.outlook.com]",
+        "mailbox unavailable",
+        role=MX,
+        provider=_M,
+        enhanced="5.5.0",
+    ),
+    final(
+        Reason.RECIPIENT_FULL,
+        RECIPIENT,
+        "554 5.2.2 mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException",
+        "storedrv.deliver",
+        "quotaexceeded",
+        provider=_M,
+    ),
+    final(
+        Reason.RECIPIENT_REFUSED,
+        RECIPIENT,
+        "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; "
+        "Delivery restriction check failed because the sender was not authenticated for this group",
+        "resolver.rst.",
+        provider=_M,
+    ),
+    later(
+        Reason.REPUTATION_BLOCKLIST,
+        HOP,
+        "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet "
+        "service provider since part of their network is on our block list (S3150).",
+        "block list (s3",
+        provider=_M,
+    ),
+    later(
+        Reason.REPUTATION_BLOCKLIST,
+        MESSAGE,
+        "550 5.7.1 Service unavailable, MailFrom domain is listed in Spamhaus. (S8002)",
+        "(s8002)",
+        provider=_M,
+    ),
+    later(
+        Reason.REPUTATION_BLOCKLIST,
+        HOP,
+        "550 5.7.606 Access denied, banned sending IP [192.0.2.1]. To request removal from this list please "
+        "visit https://sender.office.com/",
+        provider=_M,
+        enhanced="5.7.606-649",
+    ),
+    later(
+        Reason.REPUTATION_BLOCKLIST,
+        HOP,
+        "550 5.7.511 Access denied, banned sender[192.0.2.1]. To request removal from this list please "
+        "forward this message to delist@microsoft.com",
+        provider=_M,
+        enhanced="5.7.511",
+    ),
+    later(
+        Reason.REPUTATION_BLOCKLIST,
+        HOP,
+        "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP.",
+        provider=_M,
+        enhanced="5.7.708",
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "421 RP-001 (SNT004-MC1F21) Unfortunately, some messages from 192.0.2.1 weren't sent. The mail "
+        "server "
+        "IP connecting to Outlook.com server has exceeded the rate limit allowed.",
+        "rp-00",
+        provider=_M,
+        codes=TRANSIENT,
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation. "
+        "(S775)",
+        provider=_M,
+        enhanced="4.7.500-699",
+    ),
+    final(
+        Reason.POLICY_DMARC,
+        MESSAGE,
+        "550 5.7.515 Access denied, sending domain acme.example does not meet the required authentication "
+        "level.",
+        provider=_M,
+        enhanced="5.7.515",
+    ),
+    final(
+        Reason.POLICY_DMARC,
+        MESSAGE,
+        "550 5.7.509 Access denied, sending domain acme.example does not pass DMARC verification and has a "
+        "DMARC policy of reject.",
+        provider=_M,
+        enhanced="5.7.509",
+    ),
+    final(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "550 SC-001 (COL004-MC1F21) Unfortunately, messages from 192.0.2.1 weren't sent.",
+        "sc-00",
+        provider=_M,
+        codes=PERMANENT,
+    ),
+    final(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "550 OU-001 (COL004-MC1F21) Unfortunately, messages from 192.0.2.1 weren't sent.",
+        "ou-00",
+        provider=_M,
+        codes=PERMANENT,
+    ),
+    # "We generally do not accept email from dynamic IPs"
+    later(
+        Reason.REPUTATION_LOW,
+        HOP,
+        "550 DY-001 (COL004-MC1F21) Unfortunately, messages from 192.0.2.1 weren't sent.",
+        "dy-00",
+        provider=_M,
+        codes=PERMANENT,
+    ),
+    final(
+        Reason.MESSAGE_MALFORMED,
+        MESSAGE,
+        "550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds, which cannot be sent "
+        "via DATA",
+        "barelinefeedsareillegal",
+        provider=_M,
+    ),
+    final(
+        Reason.MESSAGE_LOOP,
+        MESSAGE,
+        "554 5.4.14 Hop count exceeded - possible mail loop ATTR34",
+        provider=_M,
+        enhanced="5.4.14",
+    ),
+    # As MX: the recipient's tenant does not own the domain its MX record points to.
+    final(
+        Reason.RECIPIENT_DOMAIN,
+        RECIPIENT,
+        "550 5.7.64 TenantAttribution; Relay Access Denied "
+        "[AM0EUR02FT029.eop-EUR02.prod.protection.outlook.com]",
+        "tenantattribution",
+        role=MX,
+        provider=_M,
+    ),
+)
+
+_AS_UPSTREAM = (
+    # The MX was entered as the customer's server: it takes mail for that organisation only.
+    final(
+        Reason.UPSTREAM_IS_MX,
+        RECIPIENT,
+        "550 5.7.64 TenantAttribution; Relay Access Denied SMTP. "
+        "[AM0EUR02FT029.eop-EUR02.prod.protection.outlook.com]",
+        "tenantattribution",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    final(
+        Reason.UPSTREAM_IS_MX,
+        RECIPIENT,
+        "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35",
+        "wrong office 365 region",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    # One code, three causes (simonrob/email-oauth2-proxy#193, nodemailer/nodemailer#1484 and #1714).
+    later(
+        Reason.AUTH_SMTP_AUTH_DISABLED,
+        HOP,
+        "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit "
+        "https://aka.ms/smtp_auth_disabled for more information.",
+        "smtpclientauthentication is disabled",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.AUTH_BASIC_DISABLED,
+        HOP,
+        "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
+        "basic authentication is disabled",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.AUTH_BASIC_DISABLED,
+        HOP,
+        "550 5.7.30 Basic authentication is not supported for Client Submission.",
+        "basic authentication is not supported",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.AUTH_SMTP_AUTH_DISABLED,
+        HOP,
+        "535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated "
+        "successfully. Contact your administrator.",
+        role=UPSTREAM,
+        provider=_M,
+        enhanced="5.7.139",
+    ),
+    later(
+        Reason.AUTH_WRONG_PASSWORD,
+        HOP,
+        "535 5.7.3 Authentication unsuccessful [AM6PR05CA0023.eurprd05.prod.outlook.com]",
+        role=UPSTREAM,
+        provider=_M,
+        enhanced="5.7.3",
+    ),
+    later(
+        Reason.AUTH_NOT_LOGGED_IN,
+        HOP,
+        "530 5.7.57 Client not authenticated to send mail. [AM6PR05CA0023.eurprd05.prod.outlook.com]",
+        role=UPSTREAM,
+        provider=_M,
+        enhanced="5.7.57",
+    ),
+    final(
+        Reason.SENDER_NOT_ALLOWED,
+        MESSAGE,
+        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        "permissions to send as this sender",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    final(
+        Reason.SENDER_NOT_ALLOWED,
+        MESSAGE,
+        "554 5.2.252 SendAsDenied; billing@acme.example not allowed to send as info@acme.example; "
+        "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
+        "sendasdenied",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    final(
+        Reason.SENDER_BLOCKED,
+        MESSAGE,
+        "550 5.1.8 Access denied, bad outbound sender. For more information please go to "
+        "https://go.microsoft.com/fwlink/?linkid=875724",
+        "bad outbound sender",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.RATE_QUOTA_DAY,
+        HOP,
+        "550 5.7.232 Your message can't be sent because your tenant exceeded its tenant external recipient "
+        "rate limit.",
+        role=UPSTREAM,
+        provider=_M,
+        enhanced="5.7.232-233",
+    ),
+    later(
+        Reason.RATE_QUOTA_DAY,
+        HOP,
+        "550 5.1.90 Your message can't be sent because you've reached your daily limit for message "
+        "recipients",
+        role=UPSTREAM,
+        provider=_M,
+        enhanced="5.1.90",
+    ),
+    later(
+        Reason.RATE_QUOTA_DAY,
+        HOP,
+        "550 5.2.2 Submission quota exceeded",
+        "submission quota",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more "
+        "information.",
+        "concurrent connections limit",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+    later(
+        Reason.SERVER_BUSY,
+        HOST,
+        "454 4.7.0 Temporary authentication failure. [AM6PR05CA0023.eurprd05.prod.outlook.com]",
+        "temporary authentication failure",
+        role=UPSTREAM,
+        provider=_M,
+    ),
+)
+
+ROWS = _AS_MX + _AS_UPSTREAM
