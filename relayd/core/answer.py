@@ -103,7 +103,7 @@ BDAT = _bye(
     502, "5.5.1", "BDAT is not offered here, what follows can not be read: send the message with DATA"
 )
 NOT_OFFERED = _no(502, "5.5.1", "{} is not offered here: use only what EHLO lists")
-NOT_ASCII = _no(500, "5.5.2", 'the command "{}" holds a control character or broken UTF-8: send plain text')
+CONTROL = _no(500, "5.5.2", 'the command "{}" holds a control character or broken UTF-8: send plain text')
 ARGUMENT_MISSING = _no(501, "5.5.4", "{} needs an argument: write {}")
 ARGUMENT_UNWANTED = _no(501, "5.5.4", '{} takes no argument, and "{}" was given: leave it out')
 EHLO_NAME = _no(501, "5.5.4", '"{}" is no host name: send your host name with EHLO')
@@ -112,8 +112,9 @@ USE_LHLO = _no(500, "5.5.1", "this listener speaks LMTP, and {} is SMTP: send LH
 USE_EHLO = _no(500, "5.5.1", "this listener speaks SMTP, and LHLO is LMTP: send EHLO")
 NESTED_MAIL = _no(503, "5.5.1", "MAIL came twice: send RSET to start over")
 MAIL_FIRST = _no(503, "5.5.1", "{} came before MAIL FROM: send MAIL FROM first")
-RCPT_FIRST = _no(503, "5.5.1", "DATA came without an accepted recipient: send RCPT TO first")
-NO_RCPT_LEFT = _no(554, "5.5.1", "no valid recipients: every RCPT TO was refused, see the replies to them")
+NO_RECIPIENTS = Row(
+    554, "5.5.1", "DATA came without an accepted recipient: send RCPT TO, and read the replies to it"
+)
 ERRORS = _bye(421, "4.7.0", "{} commands failed, the connection is closed: look at the replies before")
 JUNK = _bye(421, "4.7.0", "{} commands without a message, the connection is closed: send mail or disconnect")
 

@@ -1,0 +1,357 @@
+"""The door for SMTP coming in, on aiosmtpd's class: the commands of one connection.
+
+What aiosmtpd gives and what is ours is listed in docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+
+from aiosmtpd.smtp import Envelope, Session
+
+from relayd.core import answer, commands
+from relayd.core.answer import Answer
+from relayd.core.commands import CommandError
+from relayd.crashpoints import crashpoint
+from relayd.net.smtpd_line import Line, foreign
+from relayd.net.smtpd_terms import Client, Gate, Peer, Terms
+
+log = logging.getLogger("relayd.smtpd")
+
+COMMAND_MAX = (
+    2048  # octets: RFC 5321 says 512 and more for extensions; UTF-8 addresses of 254 need about 1,100
+)
+AUTH_MAX = 12_288  # octets of a line of AUTH, RFC 4954 section 4
+JUNK_MAX = 100  # commands that bring no message nearer, Postfix smtpd_junk_command_limit
+LOGINS_MAX = 3  # failed logins, as chasquid has it
+
+_NOT_OFFERED = frozenset(b"EXPN TURN ETRN ATRN SEND SOML SAML XCLIENT XFORWARD BURL".split())
+# RFC 2920 section 3.1, RFC 4954 section 4; without NOOP, VRFY and QUIT: nothing that follows depends on them.
+_LAST_OF_GROUP = frozenset({b"HELO", b"EHLO", b"LHLO", b"DATA", b"STARTTLS", b"AUTH"})
+_NEED_LOGIN = frozenset({b"MAIL", b"RCPT", b"DATA", b"VRFY"})
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+
+
+class Connection(Line):
+    """One client, from greeting to goodbye."""
+
+    session: Session
+    envelope: Envelope
+
+    def __init__(
+        self,
+        *,
+        terms: Terms,
+        gate: Gate,
+        client: Callable[[Peer], Client],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(terms=terms, gate=gate, loop=loop)
+        self._new_client = client
+        self._junk = self._failed_logins = 0
+
+    async def _converse(self) -> None:
+        self._start_over()
+        try:
+            await self._greet()
+            while not self._closing:
+                line = await self._read_line()
+                if line is None:
+                    break
+                await self._obey(line)
+            await self._flush()
+        except (ConnectionError, ssl.SSLError):
+            pass  # the client is gone, there is nobody to tell
+        except Exception:
+            log.exception("an SMTP connection ended by a fault")
+        finally:
+            try:
+                await self._client.reset()
+            finally:
+                self._gate.leave(self)
+                self._hang_up()
+
+    def _start_over(self) -> None:
+        """Nothing is known of the client: at the start, and again after STARTTLS (RFC 3207 section 4.2)."""
+        self.envelope = Envelope()
+        self.session = Session(self.loop)
+        self._client = self._new_client(self._peer)
+
+    async def _greet(self) -> None:
+        for _ in range(3):  # turns of the loop: what came before us is read by then
+            await asyncio.sleep(0)
+        if self._read_ahead:
+            self._say(foreign(self._early_octets().partition(b"\r\n")[0]) or answer.EARLY_TALKER())
+            return
+        greeting = answer.GREETING_LMTP if self._terms.lmtp else answer.GREETING
+        self._say(greeting(self._terms.hostname))
+
+    async def _obey(self, line: bytes) -> None:
+        word, _, argument = line[:-2].partition(b" ")
+        verb = word.upper()
+        command = _COMMANDS.get(verb)
+        limit = AUTH_MAX if verb == b"AUTH" else COMMAND_MAX
+        if len(line) > limit:
+            self._say(answer.LINE_TOO_LONG(len(line), limit))
+        elif _CONTROL.search(line, 0, len(line) - 2) is not None:
+            self._say(answer.CONTROL(line[:-2].decode("utf-8", "replace")))
+        elif command is None:
+            self._say(self._unknown(word, verb, line))
+        elif verb in _LAST_OF_GROUP and self._read_ahead:
+            self._say(answer.OUT_OF_STEP(verb.decode("ascii")))
+        elif self._terms.login_required and verb in _NEED_LOGIN and not self._client.logged_in:
+            self._say(answer.LOGIN_FIRST() if self._may_log_in else answer.TLS_FIRST())
+        else:
+            try:
+                await command(self, argument.strip(b" "))
+            except CommandError as error:
+                self._say(error.answer)
+            except (ConnectionError, ssl.SSLError):
+                raise
+            except Exception:
+                log.exception("the command %s met a fault", verb.decode("ascii"))
+                await self._forget_message()
+                self._say(answer.FAULT())
+
+    def _unknown(self, word: bytes, verb: bytes, line: bytes) -> Answer:
+        if verb == b"BDAT":
+            return answer.BDAT()
+        if verb in _NOT_OFFERED:
+            return answer.NOT_OFFERED(verb.decode("ascii"))
+        return foreign(line[:-2]) or answer.UNKNOWN_COMMAND(word.decode("utf-8", "replace"))
+
+    def _too_much_junk(self) -> bool:
+        """Count a command that brings no message nearer."""
+        self._junk += 1
+        if self._junk > JUNK_MAX:
+            self._say(answer.JUNK(self._junk))
+            return True
+        return False
+
+    def _unwanted(self, verb: str, argument: bytes) -> bool:
+        if argument:
+            self._say(answer.ARGUMENT_UNWANTED(verb, argument.decode("utf-8", "replace")))
+        return bool(argument)
+
+    # -- greeting ---------------------------------------------------------------------------------------
+
+    async def _helo(self, argument: bytes) -> None:
+        await self._hello("HELO", argument)
+
+    async def _ehlo(self, argument: bytes) -> None:
+        await self._hello("EHLO", argument)
+
+    async def _lhlo(self, argument: bytes) -> None:
+        await self._hello("LHLO", argument)
+
+    async def _hello(self, verb: str, argument: bytes) -> None:
+        if self._terms.lmtp != (verb == "LHLO"):
+            self._say(answer.USE_LHLO(verb) if self._terms.lmtp else answer.USE_EHLO())
+            return
+        if self._too_much_junk():
+            return
+        name = commands.parse_hello(argument)
+        await self._forget_message()
+        self.session.host_name = name
+        self.session.extended_smtp = verb != "HELO"
+        if verb == "HELO":
+            self._say(answer.HELO_OK(self._terms.hostname))
+        else:
+            self._replies.append(self._extensions())
+
+    def _extensions(self) -> bytes:
+        lines = [
+            self._terms.hostname,
+            "PIPELINING",
+            f"SIZE {self._terms.size}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+        ]
+        if self._terms.tls is not None and not self._secure:
+            lines.append("STARTTLS")
+        if self._may_log_in:
+            lines.append("AUTH PLAIN LOGIN")
+        return ("".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}\r\n").encode("ascii")
+
+    @property
+    def _may_log_in(self) -> bool:
+        return self._terms.login_offered and (self._secure or self._peer.local)
+
+    def _greeted(self, verb: str) -> bool:
+        if self.session.host_name is None:
+            self._say(answer.HELLO_FIRST(verb, "LHLO" if self._terms.lmtp else "EHLO"))
+            return False
+        return True
+
+    # -- a message --------------------------------------------------------------------------------------
+
+    async def _mail(self, argument: bytes) -> None:
+        if not self._greeted("MAIL"):
+            return
+        if self.envelope.mail_from is not None:
+            self._say(answer.NESTED_MAIL())
+            return
+        mail = commands.parse_mail(argument, extended=self.session.extended_smtp, limit=self._terms.size)
+        await self._client.mail(mail)
+        self.envelope.mail_from = str(mail.address or "")
+        self.envelope.smtp_utf8 = mail.smtputf8
+        self._say(answer.MAIL_OK())
+
+    async def _rcpt(self, argument: bytes) -> None:
+        if not self._greeted("RCPT"):
+            return
+        if self.envelope.mail_from is None:
+            self._say(answer.MAIL_FIRST("RCPT"))
+            return
+        extended, smtputf8 = self.session.extended_smtp, self.envelope.smtp_utf8
+        try:
+            address = commands.parse_rcpt(argument, extended=extended, smtputf8=smtputf8)
+        except CommandError as error:
+            self._say(self._client.refuse(error.written, error.answer) if error.written else error.answer)
+            return
+        reply = await self._client.rcpt(address)
+        if reply.positive:
+            self.envelope.rcpt_tos.append(str(address))
+        self._say(reply)
+
+    async def _data(self, argument: bytes) -> None:
+        if not self._greeted("DATA") or self._unwanted("DATA", argument):
+            return
+        if self.envelope.mail_from is None:
+            self._say(answer.MAIL_FIRST("DATA"))
+        elif not self.envelope.rcpt_tos:
+            self._say(answer.NO_RECIPIENTS())
+        else:
+            await self._receive()
+
+    async def _receive(self) -> None:
+        incoming = self._client.data()
+        try:
+            complete = await self._read_message(incoming)
+        except BaseException:
+            await incoming.discard()
+            raise
+        if not complete:
+            await incoming.discard()
+            return
+        answers = await incoming.finish()
+        self.envelope = Envelope()
+        for one in answers:
+            self._say(one)
+        if any(one.positive for one in answers):
+            self._errors = self._junk = 0
+        await self._flush()
+        crashpoint("intake.after_answer")
+
+    async def _rset(self, argument: bytes) -> None:
+        if self._too_much_junk() or self._unwanted("RSET", argument):
+            return
+        await self._forget_message()
+        self._say(answer.RESET())
+
+    async def _forget_message(self) -> None:
+        """Whatever ends a message forgets all of it, also a refusal after its content: Postfix once kept
+        sender and recipients there, and a second message passed unchecked (its HISTORY, 20260803)."""
+        self.envelope = Envelope()
+        await self._client.reset()
+
+    # -- the rest ---------------------------------------------------------------------------------------
+
+    async def _noop(self, argument: bytes) -> None:
+        if not self._too_much_junk():
+            self._say(answer.NOOP())
+
+    async def _help(self, argument: bytes) -> None:
+        if not self._too_much_junk():
+            self._say(answer.HELP())
+
+    async def _vrfy(self, argument: bytes) -> None:
+        if not self._too_much_junk():
+            self._say(
+                answer.VRFY() if argument else answer.ARGUMENT_MISSING("VRFY", "VRFY local-part@domain")
+            )
+
+    async def _quit(self, argument: bytes) -> None:
+        self._say(answer.QUIT())
+
+    async def _starttls(self, argument: bytes) -> None:
+        if self._secure:
+            self._say(answer.TLS_TWICE())
+        elif self._terms.tls is None:
+            self._say(answer.NOT_OFFERED("STARTTLS"))
+        elif not self._unwanted("STARTTLS", argument):
+            await self._forget_message()
+            if await self._start_tls():
+                self._start_over()
+
+    async def _auth(self, argument: bytes) -> None:
+        if not self._greeted("AUTH"):
+            return
+        if not self._terms.login_offered or not self.session.extended_smtp:
+            self._say(answer.NOT_OFFERED("AUTH"))
+        elif not self._may_log_in:
+            self._say(answer.LOGIN_NEEDS_TLS())
+        elif self.session.authenticated:
+            self._say(answer.LOGIN_TWICE())
+        elif self.envelope.mail_from is not None:
+            self._say(answer.LOGIN_IN_MAIL())
+        else:
+            mechanism, _, initial = argument.partition(b" ")
+            await self._log_in(mechanism.upper(), initial.strip())
+
+    async def _log_in(self, mechanism: bytes, initial: bytes) -> None:
+        if mechanism == b"PLAIN":
+            response = await self._ask(b"", initial)
+            credentials = None if response is None else commands.plain_credentials(response)
+        elif mechanism == b"LOGIN":
+            username = await self._ask(b"VXNlcm5hbWU6", initial)  # "Username:"
+            password = None if username is None else await self._ask(b"UGFzc3dvcmQ6", b"")  # "Password:"
+            credentials = None
+            if username is not None and password is not None:
+                credentials = commands.credentials(username, password)
+        else:
+            self._say(answer.LOGIN_MECHANISM(mechanism.decode("utf-8", "replace")))
+            return
+        if credentials is None:
+            return
+        if self._client.log_in(credentials):
+            self.session.authenticated = True
+            self._say(answer.LOGGED_IN())
+            return
+        self._failed_logins += 1
+        last = self._failed_logins >= LOGINS_MAX
+        self._say(answer.LOGIN_ATTEMPTS(self._failed_logins) if last else answer.LOGIN_FAILED())
+
+    async def _ask(self, challenge: bytes, initial: bytes) -> bytes | None:
+        """One step of a login. None when the connection ends."""
+        if initial:
+            return commands.decode_base64(initial)
+        self._replies.append(b"334 " + challenge + b"\r\n")
+        line = await self._read_line()
+        if line is None:
+            return None
+        if len(line) > AUTH_MAX:
+            raise CommandError(answer.LINE_TOO_LONG(len(line), AUTH_MAX))
+        return commands.decode_base64(line[:-2])
+
+
+_COMMANDS: dict[bytes, Callable[[Connection, bytes], Awaitable[None]]] = {
+    b"HELO": Connection._helo,
+    b"EHLO": Connection._ehlo,
+    b"LHLO": Connection._lhlo,
+    b"MAIL": Connection._mail,
+    b"RCPT": Connection._rcpt,
+    b"DATA": Connection._data,
+    b"RSET": Connection._rset,
+    b"NOOP": Connection._noop,
+    b"HELP": Connection._help,
+    b"VRFY": Connection._vrfy,
+    b"QUIT": Connection._quit,
+    b"STARTTLS": Connection._starttls,
+    b"AUTH": Connection._auth,
+}
