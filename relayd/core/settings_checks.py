@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from relayd.core import localparts
 from relayd.core.mail import Rung
 from relayd.core.sender import Tls
 from relayd.core.settings import (
@@ -29,20 +30,12 @@ from relayd.core.settings import (
 Path = tuple[str | int, ...]
 
 SENDER_ID = "an id of lower-case letters, digits, - and _, at most 63, such as acme"
-# RFC 2142 names and what mail systems answer for themselves: nobody may write in their name.
-RESERVED = frozenset(
-    {
-        *("postmaster", "abuse", "hostmaster", "webmaster", "security", "noc", "root", "mailer-daemon"),
-        *("admin", "administrator", "noreply", "no-reply", "bounce", "bounces", "dmarc", "tlsrpt"),
-    }
-)
 SUN_PATH = 107  # octets of a Unix socket's path (unix(7): 108 with the closing NUL)
 # Clients wait 10 minutes for the answer to DATA (RFC 5321 section 4.5.3.2.6); most apps' far shorter.
 LONGEST_ANSWER = timedelta(minutes=5)
 SMALLEST_MESSAGE = 64 * 1024  # RFC 5321 section 4.5.3.1.7
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_DOT_ATOM = re.compile(r"(?!.{65})[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,14 +208,11 @@ def _senders(parts: Parts) -> Iterator[Finding]:
 def _local_part(path: Path, sender: str, value: str | None, taken: dict[str, str]) -> Iterator[Finding]:
     if value is None:
         return
-    if not _DOT_ATOM.fullmatch(value):
-        wanted = "the part before the @: lower-case letters, digits and . - _, at most 64, such as acme"
-        yield Finding(path=path, expected=wanted)
-    elif value in RESERVED:
-        yield Finding(path=path, expected=f"another name: {value}@ belongs to whoever runs the domain")
-    elif other := taken.get(value):
-        yield Finding(path=path, expected=f"a name of its own; {other} has this one too")
-    taken.setdefault(value, sender)
+    if problem := localparts.problem_with(value):
+        yield Finding(path=path, expected=f"another local part: {problem}")
+    elif other := taken.get(value.lower()):
+        yield Finding(path=path, expected=f"a local part of its own; {other} has this one too")
+    taken.setdefault(value.lower(), sender)
 
 
 def _addresses(parts: Parts) -> Iterator[Finding]:

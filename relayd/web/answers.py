@@ -1,0 +1,81 @@
+"""Messages as JSON for apps and people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from relayd.core import journal
+from relayd.core.delivery import State
+from relayd.store.contract import Record, Standing
+
+# What the last event of a recipient adds to where it stands.
+_FROM_EVENT = (
+    *("type", "reason", "actor", "code", "enhanced", "reply", "host", "ip", "tls", "bounces"),
+    *("text", "remedy", "link"),
+)
+
+
+def message_as_dict(record: Record, language: str | None) -> dict[str, Any]:
+    """A message, with a status for each recipient; the words are those of the status log."""
+    message = record.message
+    dressing = message.dressing
+    return {
+        "id": message.id,
+        "ref": message.ref,
+        "sender": message.sender,
+        "meta": dict(message.meta),
+        "accepted_at": message.submission.received_at.isoformat(),
+        "size": message.size,
+        "test": message.test,
+        "rung": dressing.rung.value,
+        "proof": dressing.proof.value if dressing.proof else None,
+        "rung_reason": dressing.reason.value if dressing.reason else None,
+        "from": str(dressing.header_from) if dressing.header_from else None,
+        "recipients": [_recipient(standing, language) for standing in record.standings],
+        "refused": [
+            {
+                "recipient": each.address,
+                "code": each.code,
+                "enhanced": each.enhanced,
+                "reason": each.reason.value,
+            }
+            for each in message.submission.refused
+        ],
+    }
+
+
+def _recipient(standing: Standing, language: str | None) -> dict[str, Any]:
+    last = in_language(journal.as_dict(standing.last), language) if standing.last else {}
+    return {
+        "recipient": str(standing.recipient.address),
+        "status": status(standing),
+        "hop": standing.recipient.hop.key,
+        "attempts": standing.attempts,
+        "next_attempt": standing.due_at.isoformat() if standing.due_at else None,
+        "held": standing.held.value if standing.held else None,
+        "changed_at": standing.last.time.isoformat() if standing.last else None,
+        **{key: last[key] for key in _FROM_EVENT if last.get(key) is not None},
+    }
+
+
+def status(standing: Standing) -> str:
+    """The one word for where a recipient stands. A late bounce is known to the last event alone."""
+    if standing.state is State.QUEUED:
+        return "delayed" if standing.attempts else "queued"
+    bounced = standing.last is not None and standing.last.type is journal.EventType.BOUNCED
+    if standing.state is State.FAILED or bounced:
+        return "not_sent"
+    return standing.state.value
+
+
+def in_language(found: Mapping[str, Any], language: str | None) -> dict[str, Any]:
+    """Texts in one language instead of a map of all; English where one is missing."""
+    if language is None:
+        return dict(found)
+    return {
+        key: value.get(language, value.get("en"))
+        if key in ("text", "remedy") and isinstance(value, dict)
+        else value
+        for key, value in found.items()
+    }
