@@ -170,7 +170,8 @@ class Dispatcher:
             if not self._under_way[parcel.message.id]:
                 del self._under_way[parcel.message.id]
             # Before the result is written: whoever the commit wakes finds the place free.
-            verdicts = [attempt.verdict for attempt in attempts]
+            # What a test sender's courier makes up says nothing about the hop.
+            verdicts = [] if parcel.message.test else [attempt.verdict for attempt in attempts]
             self.hops.ended(parcel.hop.key, verdicts, self._monotonic())
         await self._settle(parcel, ending)
         await self._mind_the_login(parcel, attempts)
@@ -180,6 +181,8 @@ class Dispatcher:
         sender = self.sender(parcel.message.sender)
         if sender is None:
             return self._held(parcel, Reason.SENDER_UNKNOWN)
+        if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
+            return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
         if not parcel.first or await self.dresser.stands(parcel.message, sender):
             return None
         if self._under_way[parcel.message.id] > 1:
@@ -224,7 +227,14 @@ class Dispatcher:
         now = self._clock()
         return Ending(
             settlements=[
-                retry.settlement(parcel, attempt, self.rules, jitter=self._dice(), now=now)
+                retry.settlement(
+                    parcel,
+                    attempt,
+                    self.rules,
+                    jitter=self._dice(),
+                    now=now,
+                    port_blocked=self.hops.port_blocked,
+                )
                 for attempt in attempts
             ]
         )
@@ -260,6 +270,9 @@ class Dispatcher:
                     Verb.HOLD, Selection(hop=parcel.hop.key, state=State.QUEUED), self._clock(), reason
                 )
                 return
+
+    def _is_direct(self, parcel: Parcel) -> bool:
+        return parcel.hop.route is Route.DIRECT and not parcel.message.test
 
     def _held(self, parcel: Parcel, reason: Reason) -> Ending:
         return self._all(parcel, State.HELD, EventType.HELD, reason)

@@ -40,16 +40,9 @@ LONGEST_HINT = 4 * 3600.0
 more than this, and one hostile line would use up the time until we give up."""
 
 QUOTA_WAIT = 3600.0
-"""Day quotas roll (Google: 24 hours), and each try counts; Google asks for an hour after too many logins."""
+"""Day quotas roll over 24 hours (Google, Microsoft), so that asking more often than this only costs."""
 
-_PATIENT = frozenset({Reason.RATE_QUOTA_DAY, Reason.AUTH_TOO_MANY_ATTEMPTS})
-
-# Refusing a login is temporary only for this reason: the password itself may be right.
-_HELD = frozenset(
-    reason
-    for reason in Reason
-    if reason.value.startswith("auth.") and reason is not Reason.AUTH_TOO_MANY_ATTEMPTS
-)
+_LOGIN_REFUSED = frozenset(reason for reason in Reason if reason.value.startswith("auth."))
 
 _CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
 
@@ -95,7 +88,7 @@ def holding(attempt: Attempt, route: Route, *, port_blocked: bool = False) -> Re
     """Why this attempt's recipient is held instead of tried again: waiting won't help, a person must act."""
     reason = attempt.verdict.reason
     if route is not Route.DIRECT:
-        return reason if reason in _HELD and attempt.verdict.scope is Scope.HOP else None
+        return reason if reason in _LOGIN_REFUSED and attempt.verdict.scope is Scope.HOP else None
     if reason is Reason.NETWORK_PORT_BLOCKED or (port_blocked and reason in _CONNECTING):
         return Reason.NETWORK_PORT_BLOCKED
     return None
@@ -108,7 +101,7 @@ def next_wait(progress: Progress, attempt: Attempt, rules: RetryRules, jitter: f
     wait = steps[min(progress.attempts, len(steps) - 1)]
     reason = attempt.verdict.reason
     hint = hinted(attempt.evidence.text) if isinstance(attempt.evidence, Reply) else None
-    if reason in _PATIENT:
+    if reason is Reason.RATE_QUOTA_DAY:
         wait = max(wait, QUOTA_WAIT, hint or 0.0)
     elif hint is not None and (hint > wait or progress.attempts < EAGER):
         wait = max(hint, min(wait, steps[0]))
