@@ -44,6 +44,10 @@ class LeaseEnded(StoreError):
     """This parcel was settled before."""
 
 
+class DressingStays(StoreError):
+    """The message can't be dressed anew: a recipient was attempted, or is on its way in the old dressing."""
+
+
 class Receiving(Protocol):
     """A body on its way in. Chunks of at most 1 MiB are committed as they come, so memory stays bounded;
     what is never put is swept."""
@@ -136,8 +140,8 @@ class Store(Protocol):
     ) -> None:
         """End a lease: state and events in one transaction. A recipient of the parcel that no settlement
         names goes back to the queue at once. With `dressing` (and the recipients with their new hops and
-        return paths) the message is dressed anew; only while nobody of it was attempted. Settling a lease
-        twice raises LeaseEnded."""
+        return paths) the message is dressed anew; when any of it was attempted or is leased in another
+        parcel: DressingStays, and the lease goes on. Settling a lease twice raises LeaseEnded."""
         ...
 
     async def wait(self, now: datetime, room: Room) -> None:

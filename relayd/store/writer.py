@@ -1,0 +1,315 @@
+"""The one thread that writes, with group commit.
+
+It takes everything that waits (bounded in octets), runs it in one transaction and answers all at once; what
+comes alone commits alone, at once. Rows of many pieces of work go into one statement per table: each call
+into SQLite gives the GIL away, and with a busy event loop it takes up to 5 ms to have it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+import apsw
+
+from relayd.core.journal import Event
+from relayd.crashpoints import crashpoint
+from relayd.store import faults, rows
+from relayd.store.contract import StoreError
+
+GROUP: Final = 8 * 1024 * 1024
+"""Octets of content after which a group is full: memory stays bounded, and nobody waits long for others."""
+
+CHECKPOINT: Final = 4096
+"""Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
+
+Numbered = tuple[int, Event]
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one piece of work writes. `last` counts the events of this work from 0; None: no event."""
+
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    content: list[tuple[int, int, bytes]] = field(default_factory=list)
+    receiving: list[tuple[int]] = field(default_factory=list)
+    put: list[int] = field(default_factory=list)  # no longer receiving
+    recipients: list[tuple[tuple[Any, ...], int | None]] = field(default_factory=list)
+    settled: list[tuple[tuple[Any, ...], int | None]] = field(default_factory=list)
+    events: list[tuple[int | None, Event]] = field(default_factory=list)  # message.n, event
+
+
+class Transaction:
+    """What a piece of work that needs more than rows gets: the connection, and numbers for its events."""
+
+    def __init__(self, db: apsw.Connection, seq: int) -> None:
+        self.db = db
+        self.seq = seq
+        self.events: list[Numbered] = []
+
+    def note(self, events: Sequence[tuple[int | None, Event]]) -> None:
+        written = []
+        for n, event in events:
+            self.seq += 1
+            self.events.append((self.seq, event))
+            written.append((self.seq, n, rows.stamp(event.time), rows.event_facts(event)))
+        insert(self.db, "INSERT INTO event (seq, message, time, facts)", written)
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """Something to write: rows, or a function. `done` and `failed` run on the event loop, even when nobody
+    waits for the answer any more."""
+
+    step: str  # the crash point: put, chunk, settle, act, note, sweep
+    answer: asyncio.Future[Any]
+    rows: Rows | None = None
+    run: Callable[[Transaction], Any] | None = None
+    alone: Callable[[apsw.Connection], Any] | None = None  # outside any transaction
+    size: int = 0
+    done: Callable[[Any], None] | None = None
+    failed: Callable[[], None] | None = None
+    result: Any = None
+    error: StoreError | None = None
+
+
+class Writer:
+    """Owns the writing connection from `start` to `stop`."""
+
+    def __init__(
+        self,
+        db: apsw.Connection,
+        path: Path,
+        *,
+        seq: int,
+        loop: asyncio.AbstractEventLoop,
+        committed: Callable[[list[Numbered]], None],
+    ) -> None:
+        self._db = db
+        self._path = path
+        self._seq = seq
+        self._loop = loop
+        self._committed = committed
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._held_over: Work | None = None
+        self._pages = 0
+        self._next_checkpoint = CHECKPOINT
+        self.broken: StoreError | None = None
+        db.set_wal_hook(self._wal_grew)
+        self._thread = threading.Thread(target=self._main, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, work: Work) -> None:
+        self._queue.put(work)
+
+    def stop(self) -> None:
+        """Finish what waits, then end. Blocks; call it from another thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    # --- the thread
+
+    def _main(self) -> None:
+        while True:
+            group, last = self._gather()
+            if group:
+                self._serve(group)
+            if last:
+                return
+
+    def _gather(self) -> tuple[list[Work], bool]:
+        """Everything that waits, up to GROUP octets; and whether it was the last."""
+        first = self._held_over or self._queue.get()
+        self._held_over = None
+        if first is None:
+            return [], True
+        group, size = [first], first.size
+        while size < GROUP and first.alone is None:
+            try:
+                work = self._queue.get_nowait()
+            except Empty:
+                break
+            if work is None:
+                return group, True
+            if work.alone is not None:
+                self._held_over = work
+                break
+            group.append(work)
+            size += work.size
+        return group, False
+
+    def _serve(self, group: list[Work]) -> None:
+        events: list[Numbered] = []
+        if group[0].alone is not None:
+            self._run_alone(group[0])
+        else:
+            try:
+                events = self._commit(group)
+            except Exception as error:
+                events = self._one_by_one(group, error)
+        try:
+            self._loop.call_soon_threadsafe(self._answer, group, events)
+        except RuntimeError:  # the loop is closed: nobody is left to be answered
+            return
+        if self._pages >= self._next_checkpoint:
+            self._checkpoint()
+
+    def _commit(self, group: list[Work]) -> list[Numbered]:
+        if self.broken is not None:
+            raise self.broken
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            transaction = Transaction(db, self._seq)
+            waiting: list[Rows] = []
+            for work in group:
+                if work.rows is not None:
+                    waiting.append(work.rows)
+                    continue
+                write(transaction, waiting)
+                waiting = []
+                assert work.run is not None
+                work.result = work.run(transaction)
+            write(transaction, waiting)
+            for work in group:
+                crashpoint(work.step + ".before_commit")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        for work in group:
+            crashpoint(work.step + ".after_commit")
+        self._seq = transaction.seq
+        return transaction.events
+
+    def _one_by_one(self, group: list[Work], error: Exception) -> list[Numbered]:
+        """The group failed: find out whose fault it was, so that nobody pays for another."""
+        events: list[Numbered] = []
+        for work in group:
+            if len(group) > 1 and self.broken is None and not faults.breaks(error):
+                try:
+                    events += self._commit([work])
+                    continue
+                except Exception as own:
+                    error = own
+            work.error = self._fault(error)
+        return events
+
+    def _run_alone(self, work: Work) -> None:
+        assert work.alone is not None
+        try:
+            if self.broken is not None:
+                raise self.broken
+            work.result = work.alone(self._db)
+        except Exception as error:
+            work.error = self._fault(error)
+
+    def _fault(self, error: Exception) -> StoreError:
+        found = faults.fault(error, self._path)
+        if faults.breaks(error) and self.broken is None:
+            self.broken = StoreError(
+                f"{self._path}: the disk failed to keep what was written ({error}). Nothing more is accepted "
+                f"or sent until relayd is started again; look into the kernel's log and check the disk first"
+            )
+            return self.broken
+        return found
+
+    def _answer(self, group: list[Work], events: list[Numbered]) -> None:
+        """On the event loop."""
+        if events:
+            self._committed(events)
+        for work in group:
+            if work.error is None:
+                if work.done is not None:
+                    work.done(work.result)
+                if not work.answer.done():
+                    work.answer.set_result(work.result)
+            else:
+                if work.failed is not None:
+                    work.failed()
+                if not work.answer.done():
+                    work.answer.set_exception(work.error)
+                    work.answer.exception()  # the one who asked may be gone; then it is no surprise
+
+    def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Copy the WAL into the database. Where a reader is in the way, try again some pages later."""
+        try:
+            total, copied = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            self._fault(error)  # latches where it must; else what is in the WAL is safe there
+            self._next_checkpoint = self._pages + CHECKPOINT
+            return
+        self._next_checkpoint = CHECKPOINT if total == copied else self._pages + CHECKPOINT // 4
+        self._pages = 0
+
+
+# --- statements
+
+_MESSAGE = "INSERT INTO message (n, id, sender, ref, received, held, facts, dressing)"
+_CONTENT = "INSERT INTO content (id, crc, data)"
+_RECIPIENT = "INSERT INTO recipient (id, hop, sender, address, return_path, state, due, held, last)"
+_SETTLE = (
+    "UPDATE recipient SET state = v.column2, due = v.column3, wait = v.column4, held = v.column5,"
+    " attempts = v.column6, waited = v.column7, uncertain = v.column8, warned = v.column9,"
+    " released = v.column10, ended = v.column11, pending = NULL, last = coalesce(v.column12, last)"
+)
+_SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
+"""Rows per statement. Few sizes, so that each statement is compiled once."""
+
+_texts: dict[tuple[str, int, int], str] = {}
+
+
+def insert(db: apsw.Connection, into: str, values: Sequence[tuple[Any, ...]]) -> None:
+    """Insert all rows with few statements."""
+    _many(db, into + " VALUES ", "", values)
+
+
+def _many(db: apsw.Connection, head: str, tail: str, values: Sequence[tuple[Any, ...]]) -> None:
+    start, left = 0, len(values)
+    while left:
+        size = next(size for size in _SIZES if size <= left)
+        width = len(values[start])
+        text = _texts.get((head, size, width))
+        if text is None:
+            row = "(" + ",".join("?" * width) + ")"
+            text = _texts[head, size, width] = head + ",".join([row] * size) + tail
+        db.execute(text, tuple(chain.from_iterable(values[start : start + size])))
+        start += size
+        left -= size
+
+
+def write(transaction: Transaction, works: Sequence[Rows]) -> None:
+    """Write the rows of many pieces of work, table by table."""
+    if not works:
+        return
+    db = transaction.db
+    recipients: list[tuple[Any, ...]] = []
+    settled: list[tuple[Any, ...]] = []
+    events: list[tuple[int | None, Event]] = []
+    for work in works:
+        first = transaction.seq + len(events) + 1
+        recipients += [(*row, None if last is None else first + last) for row, last in work.recipients]
+        settled += [(*row, None if last is None else first + last) for row, last in work.settled]
+        events += work.events
+    insert(db, "INSERT INTO receiving (n)", [row for work in works for row in work.receiving])
+    insert(db, _MESSAGE, [row for work in works for row in work.messages])
+    insert(db, _CONTENT, [row for work in works for row in work.content])
+    insert(db, _RECIPIENT, recipients)
+    _many(db, _SETTLE + " FROM (VALUES ", ") AS v WHERE recipient.id = v.column1", settled)
+    transaction.note(events)
+    for work in works:
+        for n in work.put:
+            db.execute("DELETE FROM receiving WHERE n = ?", (n,))
