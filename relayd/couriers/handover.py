@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from relayd.net.egress import Ourselves
 from relayd.net.smtp import Content, Deadlines, Failure, Login, Server, Session
 from relayd.net.tls import Contexts
 from relayd.store.contract import CHUNK, Body
+
+log = logging.getLogger("relayd.couriers")
 
 UPLOADS = 32
 """Large bodies on their way out at once. Each holds up to 2 MiB (a chunk of the store, and its copy with
@@ -149,15 +152,19 @@ class Handover:
         message = parcel.message
         asked = [recipient for recipient in parcel.recipients if recipient.index in walk.open]
         evidence: dict[int, Evidence] = {}
-        envelope = dialogue.envelope(
-            return_path=asked[0].return_path,
-            recipients=[str(recipient.address) for recipient in asked],
-            size=message.size,
-            eight_bit=message.submission.eight_bit,
-            utf8_header=message.submission.smtputf8 and not message.dressing.header.isascii(),
-            offers=session.offers,
-            host=session.server.host,
-        )
+        try:
+            envelope = dialogue.envelope(
+                return_path=asked[0].return_path,
+                recipients=[str(recipient.address) for recipient in asked],
+                size=message.size,
+                eight_bit=message.submission.eight_bit,
+                utf8_header=message.submission.smtputf8 and not message.dressing.header.isascii(),
+                offers=session.offers,
+                host=session.server.host,
+            )
+        except ValueError:
+            log.exception("message %s: an address that can't be written", message.id)
+            envelope = dialogue.nothing(len(asked), session.server.host)
         for position, fault in envelope.refused.items():
             evidence[asked[position].index] = fault
         if envelope.recipients:

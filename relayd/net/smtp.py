@@ -8,6 +8,7 @@ that names the stage. Nothing here raises for what a server or the network does.
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 import socket
 import ssl
@@ -23,6 +24,7 @@ from relayd.core.delivery import Tls
 from relayd.core.dialogue import Envelope, Offers, Protection, Stuffer
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.sender import Secret
+from relayd.crashpoints import crashpoint
 from relayd.net.tls import Contexts
 from relayd.net.wire import Gone, NotSmtp, Wire
 
@@ -233,7 +235,11 @@ class _Opening:
             text = f"{self._server.host} offers {offered}, we can {' and '.join(wanted)}"
             raise _Failed(self._fault(FaultKind.MECHANISM, dialogue.clean(text)))
         log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login
-        await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
+        try:
+            await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
+        except aiosmtplib.SMTPResponseException as error:
+            text = _without_secrets(error.message, login)
+            raise _Failed(dialogue.heard(error.code, text, self._stage, self._server.host)) from None
 
     def _evidence(self, error: BaseException) -> Evidence:
         host, stage = self._server.host, self._stage
@@ -249,6 +255,15 @@ class _Opening:
 
     def _fault(self, kind: FaultKind, text: str) -> Fault:
         return Fault(kind=kind, text=text, stage=self._stage, host=self._server.host)
+
+
+def _without_secrets(text: str, login: Login) -> str:
+    """Servers that don't understand a command like to repeat it, and what we said had the password in it."""
+    password, username = login.password.value.encode(), login.username.encode()
+    blobs = [b"\0" + username + b"\0" + password, password]
+    for secret in (*(base64.b64encode(blob).decode() for blob in blobs), login.password.value):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _tls_text(error: BaseException | None) -> str:
@@ -390,9 +405,11 @@ class _Transaction:
 
     async def _begun(self) -> bool:
         """The server said 354, or it did not. What is decided already is not sent to anybody."""
-        if self._wire.pending:
-            raise NotSmtp
         if self.needs_reset:
+            return False
+        if self._wire.pending:
+            self._stage = Stage.BODY
+            await self._interrupted()
             return False
         if not self._waiting():
             # RFC 2920 section 3.1: nobody to send it to, but it waits for data; a lone dot ends that.
@@ -420,16 +437,20 @@ class _Transaction:
             pieces = [stuffer.stuff(chunk) async for chunk in content.body()]
             if self._wire.pending:
                 return await self._interrupted()
+            crashpoint("courier.before_dot")
             self._wire.write(b"".join((head, *pieces, stuffer.end())))
         else:
             self._wire.write(head)
             async for chunk in content.body():
                 if not await self._send(stuffer.stuff(chunk)):
                     return await self._interrupted()
+            crashpoint("courier.before_dot")
             self._wire.write(stuffer.end())
         self._stage = Stage.END  # from here on it may have arrived
         await self._wire.flushed(self._deadlines.progress)
+        crashpoint("courier.after_dot")
         raw = await self._wire.reply(self._deadlines.end)
+        crashpoint("courier.answered")
         heard = dialogue.reply(raw, stage=Stage.END, host=self._host)
         if isinstance(heard, Reply) and 300 <= heard.code <= 399:
             heard = dialogue.not_smtp(Stage.END, self._host)
