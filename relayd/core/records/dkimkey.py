@@ -63,7 +63,7 @@ def _tags(record: str) -> Mapping[str, str]:
         name, equals, value = part.partition("=")
         name = name.strip(" \t\r\n")
         if not equals or not name:
-            raise _Broken("The record can't be read; it must be tags such as v=DKIM1; k=rsa; p=…")
+            raise _Broken("The record can't be read; it must be tags such as v=DKIM1; k=rsa; p=KEY.")
         if name in tags:
             raise _Broken(f"The record has the tag {name[:10]}= twice; remove one.")
         tags[name] = value.strip(" \t\r\n")
