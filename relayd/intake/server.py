@@ -1,0 +1,166 @@
+"""The listeners: sockets of the config or of systemd, each with what it offers and demands."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from relayd.core.settings import Listen, ListenTls, Settings
+from relayd.intake.accept import Acceptor
+from relayd.intake.logins import Logins
+from relayd.intake.session import Session
+from relayd.net.smtpd import Connection
+from relayd.net.smtpd_terms import Deadlines, Gate, Peer, Terms
+
+BACKLOG = 256  # connections that wait in the kernel; apps connect in bursts
+SOCKET_MODE = 0o660  # of a Unix socket: our user, and the group of the clients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One place to listen at. `socket` is the one that systemd opened for it, if any."""
+
+    listen: Listen
+    socket: socket.socket | None = None
+
+
+class Server:
+    """SMTP coming in: `start`, then `drain` once."""
+
+    def __init__(
+        self,
+        *,
+        listeners: Sequence[Listener],
+        settings: Settings,
+        acceptor: Acceptor,
+        logins: Logins,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self.gate = Gate(settings.limits.connections)
+        self._listeners = listeners
+        self._settings = settings
+        self._acceptor = acceptor
+        self._logins = logins
+        self._deadlines = deadlines or Deadlines()
+        self._servers: list[asyncio.Server] = []
+        self._paths: list[Path] = []
+
+    async def start(self) -> None:
+        """Listen. Raises OSError with the address that can't be had, ssl.SSLError for a bad certificate."""
+        for listener in self._listeners:
+            self._servers.append(await self._listen(listener))
+
+    def reconfigure(self, settings: Settings, logins: Logins) -> None:
+        """Other logins and limits, from the next connection on. Where we listen stays as it is."""
+        self._settings = settings
+        self.logins = logins
+        self.gate.limit = settings.limits.connections
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """What is listened on, in the order of the listeners: where port 0 came out."""
+        return [sock for server in self._servers for sock in server.sockets]
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new connections, tell idle clients 421, let messages under way end, for so many seconds."""
+        for server in self._servers:
+            server.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        await self.gate.drain(seconds)
+
+    async def _listen(self, listener: Listener) -> asyncio.Server:
+        listen = listener.listen
+        tls = None if listen.tls is None else _context(listen.tls, Path(self._settings.state_dir))
+        implicit = listen.tls is not None and listen.tls.mode == "implicit"
+        factory = self._factory(listener, None if implicit else tls)
+        loop = asyncio.get_running_loop()
+        handshake = self._deadlines.tls if implicit else None
+        create = functools.partial(
+            loop.create_server, factory, ssl=tls if implicit else None, ssl_handshake_timeout=handshake
+        )
+        if listener.socket is not None and listener.socket.family != socket.AF_UNIX:
+            return await create(sock=listener.socket, backlog=BACKLOG)
+        if listen.path is None:
+            assert listen.port is not None, "a listener has a path or a port"
+            return await create(host=listen.address, port=listen.port, backlog=BACKLOG)
+        return await loop.create_unix_server(
+            factory, sock=listener.socket or self._bind(Path(listen.path)), backlog=BACKLOG
+        )
+
+    def _bind(self, path: Path) -> socket.socket:
+        """A Unix socket with its mode from the first moment on. What a daemon that died left there is
+        removed: that there is one daemon only, the store's lock sees to."""
+        if path.is_socket():
+            path.unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o777 & ~SOCKET_MODE)
+        try:
+            listener.bind(str(path))
+        except OSError as error:
+            listener.close()
+            raise OSError(error.errno, f"{path}: {error.strerror}") from None
+        finally:
+            os.umask(before)
+        self._paths.append(path)
+        return listener
+
+    def _factory(self, listener: Listener, starttls: ssl.SSLContext | None) -> Callable[[], Connection]:
+        loop = asyncio.get_running_loop()
+
+        def client(peer: Peer) -> Session:
+            return Session(
+                peer=peer,
+                acceptor=self._acceptor,
+                logins=self._logins,
+                limits=self._settings.limits,
+                lmtp=listener.listen.protocol == "lmtp",
+            )
+
+        def connection() -> Connection:
+            terms = Terms(
+                hostname=self._settings.hostname,
+                size=self._settings.limits.message_size,
+                lmtp=listener.listen.protocol == "lmtp",
+                tls=starttls,
+                login_offered=self._logins.offered,
+                login_required=self._logins.required or listener.listen.require_login,
+                deadlines=self._deadlines,
+            )
+            return Connection(terms=terms, gate=self.gate, client=client, loop=loop)
+
+        return connection
+
+
+def listeners(settings: Settings, handed_over: Sequence[socket.socket] = ()) -> list[Listener]:
+    """The listeners of the config, each with the socket bound to the same address that systemd hands over. A
+    socket that no listener of the config names is one of its own: plain SMTP, with the logins there are."""
+    left = {_bound_to(one): one for one in handed_over}
+    found = [
+        Listener(listen=listen, socket=left.pop(listen.path or f"{listen.address}:{listen.port}", None))
+        for listen in settings.listen
+    ]
+    for one in left.values():
+        bound = one.getsockname()
+        here = Listen(path=bound) if one.family == socket.AF_UNIX else Listen(address=bound[0], port=bound[1])
+        found.append(Listener(listen=here, socket=one))
+    return found
+
+
+def _bound_to(sock: socket.socket) -> str:
+    name = sock.getsockname()
+    return str(name) if sock.family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
+
+
+def _context(tls: ListenTls, state_dir: Path) -> ssl.SSLContext:
+    """TLS 1.2 and later (RFC 8996), with create_default_context's choice of ciphers."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(state_dir / tls.certificate, state_dir / tls.key)
+    return context
