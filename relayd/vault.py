@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import hmac
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -58,6 +60,7 @@ class Vault:
         self._selector = selector
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="sign")
         self.return_path_key = _derive(master, b"relayd return path v1")
+        self._fingerprint_key = _derive(master, b"relayd fingerprint v1")
         self.public_key = public_key(key)
         self.warnings = _warnings(key)
 
@@ -114,6 +117,10 @@ class Vault:
     def public_record(self, selector: str, domain: str) -> Record:
         """The record that lets receivers check our signatures for this domain."""
         return public_record(self.public_key, selector, domain)
+
+    def fingerprint(self, text: str) -> str:
+        """A keyed hash: equal for equal secrets, and of no use to whoever tries words against it."""
+        return hmac.new(self._fingerprint_key, text.encode(), "sha256").hexdigest()
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -195,22 +202,26 @@ def _make(path: Path, content: Callable[[], bytes]) -> None:
     """Write a new secret that either is there whole or not at all; one that is there stays."""
     if path.exists():
         return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content())
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a rename, this never replaces a key made meanwhile
-        _sync(path.parent)
-    except FileExistsError:
-        pass
+        _write(path, content())
     except OSError as error:
         raise VaultError(f"{path}: the new key can't be written: {error.strerror}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)  # unlike a rename, this never replaces a key made meanwhile
+        _sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        temporary.unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from relayd import vault
+from relayd.core.records import dkimkey
+from relayd.core.settings import Settings
+from relayd.vault import SigningFailed, Vault, VaultError
+
+HEADER = b"From: billing@acme.example\r\nSubject: a\r\n"
+HASH = hashlib.sha256(b"").digest()
+SETTINGS = Settings.model_validate(
+    {
+        "hostname": "relay.example.net",
+        "platform": {
+            "domain": "my.platform.example",
+            "name": "Platform",
+            "dkim": {"selector": "r1", "key_file": "keys/r1.pem"},
+        },
+    }
+)
+
+
+def opened(folder: Path, *, empty_store: bool = False) -> Vault:
+    return Vault.open(SETTINGS, folder, empty_store=empty_store)
+
+
+def pem(bits: int = 2048, password: bytes | None = None) -> bytes:
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return rsa.generate_private_key(65537, bits).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, encryption
+    )
+
+
+def put_key(folder: Path, content: bytes) -> Path:
+    opened(folder, empty_store=True)
+    path = folder / "keys" / "r1.pem"
+    path.write_bytes(content)
+    return path
+
+
+def test_with_an_empty_store_keys_are_made_that_only_we_can_read(tmp_path: Path) -> None:
+    made = opened(tmp_path, empty_store=True)
+    for name in ("keys/r1.pem", "master.key"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["keys", "master.key", "r1.pem"]
+    again = opened(tmp_path)
+    assert (again.public_key, again.return_path_key) == (made.public_key, made.return_path_key)
+    assert vault.load_key(tmp_path / "keys/r1.pem").key_size == 2048
+
+
+def test_a_key_that_is_there_is_kept_even_with_an_empty_store(tmp_path: Path) -> None:
+    first = opened(tmp_path, empty_store=True)
+    assert opened(tmp_path, empty_store=True).public_key == first.public_key
+
+
+@pytest.mark.parametrize("name", ["keys/r1.pem", "master.key"])
+def test_a_key_that_is_missing_later_is_never_made_anew(tmp_path: Path, name: str) -> None:
+    opened(tmp_path, empty_store=True)
+    (tmp_path / name).unlink()
+    with pytest.raises(VaultError, match=f"{name}: the key is missing.*backup"):
+        opened(tmp_path)
+    assert not (tmp_path / name).exists()
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    key = tmp_path / "elsewhere.pem"
+    key.write_bytes(pem())
+    dkim = SETTINGS.platform.dkim.model_copy(update={"key_file": str(key)})
+    settings = SETTINGS.model_copy(update={"platform": SETTINGS.platform.model_copy(update={"dkim": dkim})})
+    made = Vault.open(settings, tmp_path / "state", empty_store=True)
+    assert made.public_key == vault.public_key(vault.load_key(key))
+
+
+def test_a_key_with_windows_line_ends_is_read(tmp_path: Path) -> None:
+    path = put_key(tmp_path, pem().replace(b"\n", b"\r\n"))
+    assert opened(tmp_path).public_key == vault.public_key(vault.load_key(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no private key in PEM form"),
+        (
+            b"-----BEGIN RSA PRIVATE KEY-----\nxx\n-----END RSA PRIVATE KEY-----\n",
+            "no private key in PEM form",
+        ),
+        (pem(password=b"secret"), "without a passphrase"),
+        (pem()[:-80], "no private key in PEM form"),
+        (
+            ed25519.Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ),
+            "no RSA key",
+        ),
+    ],
+)
+def test_what_is_no_key_we_can_use_is_said_with_its_file(tmp_path: Path, content: bytes, why: str) -> None:
+    put_key(tmp_path, content)
+    with pytest.raises(VaultError, match=f"r1.pem: .*{why}"):
+        opened(tmp_path)
+
+
+def test_a_weak_key_is_warned_about(tmp_path: Path) -> None:
+    put_key(tmp_path, pem(1024))
+    assert opened(tmp_path).warnings == ("the DKIM key has 1024 bits; use 2048 (RFC 8301)",)
+    put_key(tmp_path, pem(2048))
+    assert opened(tmp_path).warnings == ()
+
+
+def test_a_key_that_receivers_ignore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # cryptography no longer makes keys this short, so the limit moves instead
+    path = put_key(tmp_path, pem(1024))
+    monkeypatch.setattr(vault, "KEY_BITS_MIN", 2049)
+    with pytest.raises(VaultError, match=r"1024 bits; receivers ignore signatures below 2049"):
+        vault.load_key(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(b"x" * 31), b"\xff" * 44])
+def test_a_damaged_master_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    opened(tmp_path, empty_store=True)
+    (tmp_path / "master.key").write_bytes(content)
+    with pytest.raises(VaultError, match=r"master.key: .*32 octets in base64"):
+        opened(tmp_path)
+
+
+def test_a_file_that_can_not_be_read_or_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "r1.pem").mkdir()
+    with pytest.raises(VaultError, match=r"r1.pem: can't be read"):
+        opened(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VaultError, match=r"the new key can't be written"):
+        opened(tmp_path / "file", empty_store=True)
+
+
+def test_a_key_made_meanwhile_by_another_process_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+
+    def meanwhile() -> bytes:
+        path.write_bytes(b"theirs")
+        return b"ours"
+
+    vault._make(path, meanwhile)
+    assert path.read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_record_to_publish_is_judged_as_ours(tmp_path: Path) -> None:
+    mine = opened(tmp_path, empty_store=True)
+    name, text = mine.public_record("r1", "acme.example")
+    assert name == "r1._domainkey.acme.example"
+    assert dkimkey.judge([text], mine.public_key).good
+
+
+def test_no_repr_shows_a_key(tmp_path: Path) -> None:
+    mine = opened(tmp_path, empty_store=True)
+    assert repr(mine) == "Vault(selector='r1')"
+
+
+def test_a_fingerprint_is_equal_for_equal_texts_under_one_master_key(tmp_path: Path) -> None:
+    one, other = (opened(tmp_path / name, empty_store=True) for name in ("one", "other"))
+    assert one.fingerprint("hunter2") == one.fingerprint("hunter2")
+    assert one.fingerprint("hunter2") != one.fingerprint("hunter3")
+    assert one.fingerprint("hunter2") != other.fingerprint("hunter2")
+
+
+async def test_the_same_input_gives_the_same_octets(tmp_path: Path) -> None:
+    mine = opened(tmp_path, empty_store=True)
+    both = ["acme.example", "my.platform.example"]
+    first, again = [await mine.sign(HEADER, HASH, both, 1795325541) for _ in range(2)]
+    assert first == again
+    assert first.count(b"DKIM-Signature:") == 2
+    assert first.index(b"d=acme.example") < first.index(b"d=my.platform.example")
+    assert await mine.sign(HEADER, HASH, [], 1795325541) == b""
+
+
+@pytest.mark.parametrize(
+    ("header", "body_hash", "domain"),
+    [
+        (b"no header", HASH, "acme.example"),
+        (HEADER, None, "acme.example"),
+        (HEADER, HASH, "ü.example"),
+        (HEADER, HASH, "100%b.example"),
+    ],
+)
+async def test_whatever_goes_wrong_nothing_is_signed(
+    tmp_path: Path, header: bytes, body_hash: bytes, domain: str
+) -> None:
+    with pytest.raises(SigningFailed):
+        await opened(tmp_path, empty_store=True).sign(header, body_hash, [domain], 1)
+
+
+async def test_a_closed_vault_signs_nothing(tmp_path: Path) -> None:
+    mine = opened(tmp_path, empty_store=True)
+    mine.close()
+    with pytest.raises(SigningFailed):
+        await mine.sign(HEADER, HASH, ["acme.example"], 1)
+
+
+async def test_signing_leaves_the_loop_free(tmp_path: Path) -> None:
+    mine = opened(tmp_path, empty_store=True)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    await mine.sign(HEADER, HASH, ["acme.example"], 1)
+    turning.cancel()
+    assert turns > 1
