@@ -63,6 +63,9 @@ class Listen(Model):
     )
     port: int | None = _key(None, "TCP port; 0 takes any free one.", 2525, ge=0, le=65535)
     path: RuntimePath | None = _key(None, "Unix socket instead of address and port.", "/run/relayd/smtp.sock")
+    protocol: Literal["smtp", "lmtp"] = _key(
+        "smtp", "`lmtp` (RFC 2033) answers for each recipient on its own after the final dot."
+    )
     tls: ListenTls | None = _key(None, "Offers TLS with this certificate.")
     require_login: bool = _key(False, "Refuse mail from clients that haven't logged in.")
 
@@ -267,7 +270,6 @@ NOT_BUILT: frozenset[str] = frozenset(
     {
         "platform.spf_include",
         "delivery.egress",
-        "listen.protocol",
         "http.listen",
         "http.public_listen",
         "http.public_url",

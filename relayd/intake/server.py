@@ -59,7 +59,7 @@ class Server:
     def reconfigure(self, settings: Settings, logins: Logins) -> None:
         """Other logins and limits, from the next connection on. Where we listen stays as it is."""
         self._settings = settings
-        self.logins = logins
+        self._logins = logins
         self.gate.limit = settings.limits.connections
 
     @property
