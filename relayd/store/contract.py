@@ -76,6 +76,7 @@ class Verb(StrEnum):
     HOLD = "hold"
     RELEASE = "release"  # held -> queued, due now, at least one more attempt
     CANCEL = "cancel"  # final: FAILED
+    EXPIRE = "expire"  # final: FAILED, held for too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ class Selection:
     state: State | None = None
     recipient: str | None = None
     held: Reason | None = None  # held for this reason
+    unchanged_since: datetime | None = None  # nothing happened to it after this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,12 @@ _RECIPIENT: Final = (
     "SELECT id, hop, address, return_path, state, due, held, attempts, waited, uncertain, warned, released,"
     " last FROM recipient WHERE id BETWEEN ? AND ? ORDER BY id"
 )
+_AMONG_OPEN: Final = (
+    "n IN (SELECT r.id >> 16 FROM recipient r CROSS JOIN message m ON m.n = r.id >> 16 WHERE r.state < 2 AND "
+)
+_AMONG_ALL: Final = (
+    "EXISTS (SELECT 1 FROM recipient r WHERE r.id BETWEEN m.n << 16 AND m.n << 16 | 65535 AND "
+)
 
 
 class Unreadable(Exception):
@@ -162,6 +168,10 @@ def where(selection: Selection) -> tuple[list[str], list[Any]]:
         ("r.state = ?", None if selection.state is None else rows.NUMBER[selection.state]),
         ("r.address = ?", selection.recipient),
         ("r.held = ?", selection.held),
+        (
+            "(SELECT time FROM event WHERE seq = r.last) <= ?",
+            None if selection.unchanged_since is None else rows.stamp(selection.unchanged_since),
+        ),
     ):
         if value is not None:
             conditions.append(condition)
@@ -172,15 +182,9 @@ def where(selection: Selection) -> tuple[list[str], list[Any]]:
 def find(db: apsw.Connection, selection: Selection, limit: int) -> list[Record]:
     conditions, values = where(selection)
     if selection.state in verbs.OPEN:  # few among many: start from the index of open recipients
-        chosen = (
-            "n IN (SELECT r.id >> 16 FROM recipient r CROSS JOIN message m ON m.n = r.id >> 16"
-            f" WHERE r.state < 2 AND {' AND '.join(conditions)})"  # noqa: S608 - constants of `where`
-        )
+        chosen = _AMONG_OPEN + " AND ".join(conditions) + ")"
     else:  # newest first, until there are enough
-        chosen = (
-            "EXISTS (SELECT 1 FROM recipient r WHERE r.id BETWEEN m.n << 16 AND m.n << 16 | 65535"
-            f" AND {' AND '.join(conditions) or '1'})"  # noqa: S608 - constants of `where`
-        )
+        chosen = _AMONG_ALL + " AND ".join(conditions or ["1"]) + ")"
     db.execute("SAVEPOINT reading")
     try:
         query = f"{_MESSAGE} AS m WHERE {chosen} ORDER BY id DESC LIMIT ?"

@@ -18,6 +18,7 @@ FROM: Final[Mapping[Verb, frozenset[State]]] = {
     Verb.HOLD: frozenset({State.QUEUED}),
     Verb.RELEASE: frozenset({State.HELD}),
     Verb.CANCEL: frozenset({State.QUEUED, State.HELD}),
+    Verb.EXPIRE: frozenset({State.HELD}),
 }
 """The states that each verb acts on; others are left alone."""
 
@@ -26,6 +27,7 @@ TO: Final[Mapping[Verb, State]] = {
     Verb.HOLD: State.HELD,
     Verb.RELEASE: State.QUEUED,
     Verb.CANCEL: State.FAILED,
+    Verb.EXPIRE: State.FAILED,
 }
 
 OPEN: Final = frozenset({State.QUEUED, State.HELD})
@@ -37,6 +39,7 @@ _EVENTS: Final[Mapping[Verb, EventType]] = {
     Verb.HOLD: EventType.HELD,
     Verb.RELEASE: EventType.RELEASED,
     Verb.CANCEL: EventType.CANCELLED,
+    Verb.EXPIRE: EventType.EXPIRED,
 }
 
 FRESH: Final = Progress(attempts=0, waited=0.0, uncertain=0, warned=False)
@@ -69,7 +72,7 @@ def acted(
         rung=rung,
         proof=proof,
         recipient=recipient,
-        final=verb is Verb.CANCEL,
+        final=TO[verb] is State.FAILED,
         reason=reason,
         test=test,
     )
@@ -94,9 +97,15 @@ def acted_on(
 
 
 def selects(
-    selection: Selection, message: Message, recipient: Recipient, state: State, held: Reason | None = None
+    selection: Selection,
+    message: Message,
+    recipient: Recipient,
+    state: State,
+    held: Reason | None = None,
+    last: datetime | None = None,
 ) -> bool:
-    """Whether all given conditions hold for one recipient."""
+    """Whether all given conditions hold for one recipient. `last`: when something last happened to it, None
+    for just now."""
     return (
         selection.message in (None, message.id)
         and selection.ref in (None, message.ref)
@@ -105,6 +114,7 @@ def selects(
         and selection.state in (None, state)
         and selection.recipient in (None, str(recipient.address))
         and selection.held in (None, held)
+        and (selection.unchanged_since is None or (last is not None and last <= selection.unchanged_since))
     )
 
 
