@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from relayd.config import ConfigError
+    from relayd.core.settings import Settings
 
 
 @click.command("check-config")
@@ -57,6 +58,18 @@ def _print(config: Path, errors: Sequence[ConfigError], warnings: Sequence[Confi
         click.secho(f"{config}: {number}", bold=True)
     else:
         click.secho(f"{config}: good", fg="green", bold=True)
+
+
+def read_or_fail(config: Path) -> Settings:
+    """The settings for a command that isn't the daemon; without credentials. Ends with 78."""
+    from relayd.config import ConfigErrors, read
+
+    try:
+        return read(config, service=False).settings
+    except ConfigErrors as problems:
+        for error in problems.errors:
+            show(error, "error", "red", err=True)
+        raise SystemExit(EX_CONFIG) from None
 
 
 def show(error: ConfigError, word: str, colour: str, *, err: bool = False) -> None:

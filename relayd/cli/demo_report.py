@@ -31,9 +31,8 @@ _COLOURS = {
     "refused": "red",
     "expired": "red",
 }
-_NOT_SENT = {"failed", "refused", "expired", "suppressed", "cancelled", "bounced"}
 _ACTORS = {
-    "recipient": "the recipient",
+    "recipient": "the recipient (ask them)",
     "sender": "the customer who sends",
     "sender_it": "the IT of the customer who sends",
     "app": "the app",
@@ -55,12 +54,12 @@ class Outcome:
 
     @property
     def last(self) -> dict[str, Any]:
-        return self.events[-1] if self.events else {"type": "nothing at all"}
+        return self.events[-1] if self.events else {}
 
     @property
     def status(self) -> str:
-        kind = self.last["type"]
-        return "sent" if kind in ("delivered", "relayed") else "not_sent" if kind in _NOT_SENT else kind
+        known = [event["status"] for event in self.events if "status" in event]
+        return known[-1] if known else "unknown"
 
     def problems(self) -> list[str]:
         """What is not as it should be."""

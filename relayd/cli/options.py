@@ -9,8 +9,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-# sysexits.h; 64 is what click's usage errors become.
-EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 64, 69, 70, 75, 78
+# sysexits.h
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_SOFTWARE = 64, 65, 67, 69, 70
+EX_CANTCREAT, EX_TEMPFAIL, EX_CONFIG = 73, 75, 78
 
 DEFAULT_CONFIG = "/etc/relayd/relayd.yaml"
 
@@ -33,6 +34,17 @@ def config_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def language_option(command: Command) -> Command:
+    return click.option(
+        "--lang",
+        "language",
+        type=click.Choice(["de", "en"]),
+        default="en",
+        show_default=True,
+        help="Language of texts.",
+    )(command)
 
 
 def set_option(command: Command) -> Command:

@@ -7,11 +7,25 @@ import importlib
 import click
 
 from relayd import __version__
+from relayd.cli.options import EX_USAGE
 
 COMMANDS = {
     "run": "relayd.cli.run:run_command",
+    "demo": "relayd.cli.demo:demo_command",
     "check-config": "relayd.cli.check_config:check_config_command",
+    "status": "relayd.cli.status:status_command",
+    "log": "relayd.cli.log:log_command",
+    "queue": "relayd.cli.queue:queue_command",
+    "explain": "relayd.cli.explain:explain_command",
+    "dkim": "relayd.cli.dkim:dkim_command",
+    "send-test": "relayd.cli.send_test:send_test_command",
+    "sendmail": "relayd.cli.sendmail:sendmail_command",
+    "backup": "relayd.cli.backup:backup_command",
+    "completion": "relayd.cli.completion:completion_command",
 }
+
+# sysexits(3) instead of click's 2, which scripts take for "misuse of shell builtins".
+click.UsageError.exit_code = EX_USAGE
 
 
 class LazyGroup(click.Group):

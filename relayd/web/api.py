@@ -175,7 +175,10 @@ class _Api:
     async def status(self, request: Request) -> JSONResponse:
         service = self._control.service()
         counts = await self._control.store.count()
-        return JSONResponse({**_service(service), "recipients": {str(k): v for k, v in counts.items()}})
+        newest = await _newest(self._control.store)
+        return JSONResponse(
+            {**_service(service), "recipients": {str(k): v for k, v in counts.items()}, "newest": newest}
+        )
 
     async def health(self, request: Request) -> JSONResponse:
         """200 while mail is taken and can leave, else 503."""
@@ -233,6 +236,17 @@ _STATES: Mapping[str, tuple[State, ...]] = {
     "not_sent": (State.FAILED,),
     "held": (State.HELD,),
 }
+
+
+async def _newest(store: Store) -> int:
+    """`seq` of the last event: the journal is read forwards only, so its end is searched for, by halves."""
+    low, high = 0, 1
+    while await store.journal(high - 1, 1):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if await store.journal(middle - 1, 1) else (low, middle)
+    return low
 
 
 def _guarded(

@@ -1,0 +1,81 @@
+"""Talking to the running daemon: HTTP over its Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import urllib.parse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from relayd.cli.options import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE, fail
+from relayd.cli.places import places
+
+TIMEOUT = 90  # seconds; the longest long poll takes 60, a backup may take longer than a look-up
+_EXITS = {400: EX_USAGE, 404: EX_UNAVAILABLE, 409: EX_USAGE, 422: EX_CONFIG, 503: EX_TEMPFAIL}
+
+
+class Away(Exception):
+    """No daemon answers."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Daemon:
+    """The daemon of a config file. What it refuses ends the command with its words and an exit code."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._places = places(config).api
+
+    def get(self, path: str, **query: object) -> Any:
+        """Raises Away."""
+        asked = urllib.parse.urlencode({key: value for key, value in query.items() if value is not None})
+        return self._request("GET", path + ("?" + asked if asked else ""), None, TIMEOUT)
+
+    def post(self, path: str, body: dict[str, object], timeout: float | None = TIMEOUT) -> Any:
+        """Raises Away."""
+        return self._request("POST", path, body, timeout)
+
+    def away(self) -> NoReturn:
+        """End with 69: nobody answers."""
+        looked = " and ".join(map(str, self._places))
+        start = f"start it with `systemctl start relayd`, or `relayd run -c {self._config}`"
+        fail("the daemon is not running", EX_UNAVAILABLE, f"nobody answers at {looked}; {start}")
+
+    def _request(self, method: str, path: str, body: dict[str, object] | None, timeout: float | None) -> Any:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        octets = None if body is None else json.dumps(body).encode()
+        for place in self._places:
+            connection = _Connection(place, timeout)
+            try:
+                connection.request(method, "/api/v1" + path, octets, headers)
+                answer = connection.getresponse()
+                return _read(answer.status, answer.read())
+            except (FileNotFoundError, ConnectionRefusedError):
+                continue
+            except PermissionError:
+                remedy = "run this as root, or as a member of the socket's group"
+                fail(f"no permission to use {place}", EX_UNAVAILABLE, remedy)
+            except (OSError, http.client.HTTPException) as error:
+                fail(f"the daemon at {place} didn't answer: {error}", EX_TEMPFAIL, "try again")
+            finally:
+                connection.close()
+        raise Away
+
+
+def _read(status: int, octets: bytes) -> Any:
+    found = json.loads(octets)
+    if status >= 400 and "error" in found:  # without: the health of a daemon that is not well
+        fail(found["error"], _EXITS.get(status, EX_SOFTWARE), found.get("remedy", ""))
+    return found

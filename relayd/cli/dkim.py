@@ -1,0 +1,100 @@
+"""`relayd dkim`: the signing key and the records to publish for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relayd.cli.check_config import read_or_fail
+from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, config_option, fail, json_option, print_json
+
+if TYPE_CHECKING:
+    from relayd.vault import Record
+
+_STRING = 255  # octets of one string in a TXT record (RFC 1035 section 3.3)
+
+
+@click.group("dkim")
+def dkim_command() -> None:
+    """The signing key, and what to publish for it.
+
+    \b
+    Example:
+      relayd dkim new
+    """
+
+
+@dkim_command.command("new")
+@click.option("--out", type=click.Path(path_type=Path), help="Make another key, in this new file.")
+@click.option("--selector", help="Show the records for this selector instead of the config's.")
+@config_option
+@json_option
+def new_command(out: Path | None, selector: str | None, config: Path, as_json: bool) -> None:
+    """Make the signing key where it isn't there yet, and print the records to publish.
+
+    One key serves the platform and every customer who publishes it in their own domain. A key that is there
+    is never overwritten.
+
+    \b
+    Examples:
+      relayd dkim new
+      relayd dkim new --out /var/lib/relayd/keys/r2.pem --selector r2
+    """
+    from relayd import vault
+
+    settings = read_or_fail(config)
+    path = out or Path(settings.platform.dkim.key_file)
+    made = _make(path, vault.new_key, keep=out is None)
+    try:
+        public = vault.public_key(vault.load_key(path))
+    except vault.VaultError as error:
+        fail(str(error), EX_CONFIG)
+    named = selector or settings.platform.dkim.selector
+    domains = dict.fromkeys(
+        [settings.platform.domain, *(s.address.domain for s in settings.senders.values())]
+    )
+    records = [vault.public_record(public, named, domain) for domain in domains]
+    if as_json:
+        found = [{"name": record.name, "type": "TXT", "text": record.text} for record in records]
+        print_json({"key_file": str(path), "made": made, "records": found})
+        return
+    click.echo(f"{path}: {'made' if made else 'is there already, and stays'}", err=True)
+    for record, whose in zip(
+        records, ("the platform", *["customers who send as own"] * len(records)), strict=False
+    ):
+        click.secho(f"; for {whose}", dim=True)
+        click.echo(_zone_line(record))
+
+
+def _make(path: Path, content: object, *, keep: bool) -> bool:
+    """Write a new key for its owner alone. False: one is there, which stays."""
+    assert callable(content)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        if keep:
+            return False
+        fail(f"{path} is there already", EX_CANTCREAT, "name a new file: keys are never overwritten")
+    except OSError as error:
+        fail(
+            f"{path}: {error.strerror}", EX_CANTCREAT, "run this as the user that relayd runs as, or as root"
+        )
+    with open(descriptor, "wb") as file:
+        if os.geteuid() == 0:  # the daemon must be able to read what root made in its folder
+            folder = path.parent.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
+        file.write(content())
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _zone_line(record: Record) -> str:
+    """As a zone file has it, in strings of at most 255 octets."""
+    parts = [record.text[start : start + _STRING] for start in range(0, len(record.text), _STRING)]
+    quoted = " ".join(f'"{part}"' for part in parts)
+    return f"{record.name}. IN TXT ( {quoted} )"
