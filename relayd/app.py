@@ -1,1 +1,487 @@
 """Composition root: settings in, running daemon out. The only file that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from relayd import __version__, logs
+from relayd.config import ConfigErrors, read
+from relayd.core import localparts, phrases
+from relayd.core.address import Address
+from relayd.core.delivery import State
+from relayd.core.event import Event
+from relayd.core.hops import Hops
+from relayd.core.mail import Hop, Route
+from relayd.core.reasons import Reason
+from relayd.core.retry import RetryRules
+from relayd.core.sender import Sender, Senders, Upstream
+from relayd.core.settings import SenderSettings, Settings, Smarthost
+from relayd.couriers.direct import DirectCourier
+from relayd.couriers.handover import Handover
+from relayd.couriers.nobody import Nobody
+from relayd.couriers.upstream import UpstreamCourier
+from relayd.dispatch import Courier, Dispatcher
+from relayd.dressing import Dresser
+from relayd.identity.credentials import Credentials
+from relayd.identity.domains import Domains, return_path_problem
+from relayd.intake.accept import Acceptor
+from relayd.intake.logins import Logins
+from relayd.intake.recipients import Recipients
+from relayd.intake.server import Server, listeners
+from relayd.net import http, systemd
+from relayd.net.dns import Resolver
+from relayd.net.egress import Guard, Ourselves
+from relayd.net.tls import Contexts
+from relayd.report.statuslog import StatusLog
+from relayd.store.contract import Selection, Store, StoreError, Verb
+from relayd.store.database import FILE
+from relayd.store.sqlite import SqliteStore
+from relayd.upkeep import Upkeep
+from relayd.vault import Vault, VaultError
+from relayd.web.api import Service, create_app
+
+log = logging.getLogger("relayd")
+
+EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
+
+INTAKE_DRAIN = 20.0
+"""Seconds for clients to finish the message they are sending."""
+
+DELIVERY_DRAIN = 50.0
+"""Seconds for servers to answer our final dot; with the above, less than the unit's TimeoutStopSec."""
+
+NEED_RESTART = ("state_dir", "master_key_file", "listen", "http", "status_log", "hostname")
+"""What can't change while running: open sockets and files, and our name in answers under way."""
+
+
+def run(settings: Settings, config_path: Path) -> int:
+    """Run the daemon until SIGTERM. Returns the exit code (sysexits)."""
+    logs.set_up(**settings.log.model_dump())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(settings, config_path))
+
+
+async def _run(settings: Settings, config_path: Path) -> int:
+    state_dir = Path(settings.state_dir)
+    try:
+        empty = await asyncio.to_thread(_is_new, state_dir)
+        store = await SqliteStore.open(state_dir)
+    except (StoreError, OSError) as error:
+        log.critical("%s", error)
+        return EX_TEMPFAIL
+    try:
+        vault = Vault.open(settings, state_dir, empty_store=empty)
+        daemon = Daemon(settings, config_path, store, vault)
+        return await daemon.run()
+    except VaultError as error:
+        log.critical("%s", error)
+        return EX_CONFIG
+    finally:
+        await store.close()
+
+
+def _is_new(state_dir: Path) -> bool:
+    """Make the state's folder, and say whether a store was ever there."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return not (state_dir / FILE).exists()
+
+
+class Parts:
+    """What follows from the settings and is made anew when they are read again."""
+
+    def __init__(self, settings: Settings, senders: Senders, daemon: Daemon) -> None:
+        self.settings = settings
+        self.senders = senders
+        self.resolver = Resolver(settings.dns.nameservers)
+        self.domains = Domains(
+            resolver=self.resolver,
+            store=daemon.store,
+            platform=settings.platform.domain,
+            selector=settings.platform.dkim.selector,
+            public_key=daemon.vault.public_key,
+            senders=lambda: senders,
+            clock=now,
+            monotonic=time.monotonic,
+        )
+        self.dresser = Dresser(
+            vault=daemon.vault,
+            settings=settings,
+            domains=self.domains,
+            login_refused=daemon.credentials.of_senders,
+        )
+        self.couriers = self._couriers(daemon)
+        self.rules = _rules(settings)
+        smarthost = settings.platform.smarthost is not None
+        self.recipients = (
+            None
+            if smarthost
+            else Recipients(resolver=self.resolver, platform_domain=settings.platform.domain)
+        )
+
+    def _couriers(self, daemon: Daemon) -> Mapping[Route, Courier]:
+        settings = self.settings
+        places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
+        handover = functools.partial(
+            Handover,
+            hostname=settings.hostname,
+            contexts=Contexts(settings.tls.ca_file),
+            ourselves=Ourselves([settings.hostname], places),
+        )
+        upstream = functools.partial(
+            UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families
+        )
+        return {
+            Route.DIRECT: DirectCourier(
+                resolver=self.resolver,
+                guard=Guard(_texts(settings.allow_private.delivery)),
+                handover=handover(),
+                port=settings.delivery.mx_port,
+                families=settings.delivery.families,
+                require_tls=settings.delivery.require_tls,
+                own_names=[settings.hostname],
+            ),
+            Route.UPSTREAM: upstream(
+                guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover()
+            ),
+            Route.SMARTHOST: upstream(guard=None, handover=handover()),
+        }
+
+    def upstream(self, hop: Hop) -> Upstream | None:
+        """The server of a hop, as it is configured now."""
+        if hop.route is Route.SMARTHOST:
+            return _upstream(self.settings.platform.smarthost)
+        sender = self.senders.get(hop.name)
+        return sender.upstream if sender else None
+
+
+class Daemon:
+    """The running service; to the API it is `Control`."""
+
+    def __init__(self, settings: Settings, config_path: Path, store: Store, vault: Vault) -> None:
+        self.store = store
+        self.vault = vault
+        self._config_path = config_path
+        self._started_at = now()
+        self._notes: tuple[str, ...] = vault.warnings
+        self._stopping = asyncio.Event()
+        self._running: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()
+        self.credentials = Credentials(
+            store=store, upstream=lambda hop: self.parts.upstream(hop), fingerprint=vault.fingerprint
+        )
+        self._settings = settings
+        self._domain_tasks: list[asyncio.Task[None]] = []
+        self._systemd = systemd.Notifier(os.environ)
+        self._sockets = systemd.listen_fds(os.environ)
+
+    async def run(self) -> int:
+        """Until SIGTERM; then what is under way ends in order."""
+        await self._build(self._settings)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
+        api = http.HttpServer(create_app(self), _api_socket(self._settings, self._sockets.get("api", ())))
+        await self._resume()
+        await self.server.start()
+        api.start()
+        for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
+            self._start(work)
+        self._watch_domains()
+        self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
+        log.info("relayd %s is ready for the mail of %d senders", __version__, len(self.parts.senders))
+        await self._stopping.wait()
+        await self._close(api)
+        return 0
+
+    async def _build(self, settings: Settings) -> None:
+        self.parts = parts = Parts(settings, await _senders(settings, self.store), self)
+        limits = settings.delivery
+        self.hops = Hops(total=limits.parallel, per_hop=limits.parallel_per_hop)
+        self.dispatcher = Dispatcher(
+            store=self.store,
+            couriers=parts.couriers,
+            testing=Nobody(clock=now),
+            hops=self.hops,
+            dresser=parts.dresser,
+            sender=lambda id: self.parts.senders.get(id),
+            credentials=self.credentials,
+            rules=_rules(settings),
+            clock=now,
+            monotonic=time.monotonic,
+            dice=random.random,
+        )
+        self.acceptor = Acceptor(
+            store=self.store,
+            senders=parts.senders,
+            dresser=parts.dresser,
+            recipients=parts.recipients,
+            sentence=_sentence,
+            answer_within=limits.answer_within,
+            clock=now,
+            entropy=secrets.token_bytes,
+        )
+        self.server = Server(
+            listeners=listeners(settings, self._sockets.get("smtp", ())),
+            settings=settings,
+            acceptor=self.acceptor,
+            logins=Logins(settings.logins),
+        )
+        self.status_log = StatusLog(store=self.store, path=Path(settings.status_log))
+        self.upkeep = Upkeep(
+            store=self.store,
+            hops=self.hops,
+            settings=lambda: self.parts.settings,
+            refused=lambda: self.credentials.refused,
+            clock=now,
+            monotonic=time.monotonic,
+        )
+
+    async def _resume(self) -> None:
+        """Take up what was learnt before the last stop, and let go what no longer has to wait."""
+        await self.parts.domains.load()
+        for hop, reason in (await self.credentials.load()).items():
+            await self.act(Verb.RELEASE, Selection(hop=hop.key, held=reason))
+        for key, reason in self.credentials.refused.items():
+            self.hops.close(key, reason)
+        if (await self.store.count()).get(State.HELD):
+            await self.act(Verb.RELEASE, Selection(held=Reason.NETWORK_PORT_BLOCKED))
+            for sender in self.parts.senders:
+                await self.act(Verb.RELEASE, Selection(sender=sender.id, held=Reason.SENDER_UNKNOWN))
+
+    async def _close(self, api: http.HttpServer) -> None:
+        self._systemd.stopping()
+        log.info("stopping: clients and deliveries under way may end")
+        await self.server.drain(INTAKE_DRAIN)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        left = await self.dispatcher.drain(DELIVERY_DRAIN)
+        if left:
+            log.warning("%d deliveries did not end in time; they go on after the next start", left)
+        for courier in self.parts.couriers.values():
+            await courier.close()
+        await self.parts.domains.close()
+        await self.status_log.close()
+        await api.stop()
+        self.vault.close()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.append(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing that runs in the background may end by an error and leave a daemon that looks alive."""
+        self._running.remove(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("a fault of ours, stopping", exc_info=task.exception())
+            self._stopping.set()
+
+    async def _watchdog(self) -> None:
+        """Tell systemd that we are alive while the store answers and dispatch makes its rounds."""
+        limit = self._systemd.watchdog
+        if limit is None:
+            return
+        while True:
+            rounds = self.dispatcher.rounds
+            await asyncio.sleep(limit / 3)
+            try:
+                await self.store.remember("service", "alive", {"at": now().isoformat()})
+            except StoreError as error:
+                # Restarting mends no disk; who can't write answers 4xx and says so.
+                log.error("the store takes nothing: %s", error)
+            if self.dispatcher.rounds != rounds:
+                self._systemd.alive()
+
+    # What the API asks
+
+    def service(self) -> Service:
+        blocked = self.hops.port_blocked
+        notes = list(self._notes)
+        if blocked:
+            notes.append(phrases.remedy(Reason.NETWORK_PORT_BLOCKED, "en"))
+        return Service(
+            version=__version__,
+            hostname=self.parts.settings.hostname,
+            started_at=self._started_at,
+            healthy=not blocked and not self.dispatcher.stuck,
+            notes=notes,
+            paused=dict.fromkeys(self.hops.paused, "resting after failures; it is tried again by itself"),
+            refused_logins={
+                Hop.from_key(key).name or "smarthost": why.value
+                for key, why in self.credentials.refused.items()
+            },
+        )
+
+    async def act(self, verb: Verb, selection: Selection) -> int:
+        """As `Store.act`; a released sender (or smarthost hop) may log in again."""
+        if verb is Verb.RELEASE:
+            await self._let_log_in(selection)
+        return await self.store.act(verb, selection, now())
+
+    async def _let_log_in(self, selection: Selection) -> None:
+        for key in list(self.credentials.refused):
+            hop = Hop.from_key(key)
+            if key == selection.hop or (selection.sender is not None and hop.name == selection.sender):
+                await self.credentials.forget(hop)
+                courier = self.parts.couriers[hop.route]
+                if isinstance(courier, UpstreamCourier):
+                    courier.forget(hop)
+                self.hops.open(key)
+
+    async def reload(self) -> Sequence[str]:
+        """Read the config again, all or nothing. Returns what is wrong with it; empty when it took effect."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(read, self._config_path)
+                settings = config.settings
+                problems = _frozen(self.parts.settings, settings)
+                if problems:
+                    return problems
+                parts = Parts(settings, await _senders(settings, self.store), self)
+            except ConfigErrors as wrong:
+                return [str(error) for error in wrong.errors]
+            except (SendersError, OSError) as error:
+                return [str(error)]
+            await self._take_over(parts)
+            return []
+
+    async def _take_over(self, parts: Parts) -> None:
+        old, self.parts = self.parts, parts
+        limits = parts.settings.delivery
+        self.hops.resize(total=limits.parallel, per_hop=limits.parallel_per_hop)
+        self.dispatcher.couriers = parts.couriers
+        self.dispatcher.dresser = parts.dresser
+        self.dispatcher.rules = _rules(parts.settings)
+        self.acceptor.senders = parts.senders
+        self.acceptor.dresser = parts.dresser
+        self.acceptor.recipients = parts.recipients
+        self.acceptor.answer_within = limits.answer_within
+        self.server.reconfigure(parts.settings, Logins(parts.settings.logins))
+        self._watch_domains()
+        await self._resume()
+        for courier in old.couriers.values():
+            await courier.close()
+        await old.domains.close()
+
+    async def _hang_up(self) -> None:
+        self._systemd.reloading()
+        self.status_log.reopen()
+        problems = await self.reload()
+        for problem in problems:
+            log.error("config not taken, the old one stays: %s", problem)
+        if not problems:
+            log.info("config read again; %d senders", len(self.parts.senders))
+        self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
+
+    def _watch_domains(self) -> None:
+        """Look at the proofs that the settings now want, and no longer at others."""
+        for task in self._domain_tasks:
+            task.cancel()
+        self._domain_tasks = [self._start(self.parts.domains.watch()), self._start(self._check_return_path())]
+
+    async def _check_return_path(self) -> None:
+        platform = self.parts.settings.platform
+        problem = await return_path_problem(self.parts.resolver, platform.return_path or platform.domain)
+        if problem:
+            log.warning("%s", problem)
+        self._notes = (*self.vault.warnings, *([problem] if problem else []))
+
+
+class SendersError(Exception):
+    """Senders of the config that can't be had; one line each."""
+
+
+async def _senders(settings: Settings, store: Store) -> Senders:
+    """The senders with their default addresses, which are remembered for ever. Raises SendersError."""
+    wishes = [
+        localparts.Wish(sender=id, name=s.name, contact=s.address, local_part=s.local_part)
+        for id, s in settings.senders.items()
+    ]
+    given = {part: fact["sender"] for part, fact in (await store.recall("local_part")).items()}
+    assigned = localparts.assign(wishes, given)
+    if assigned.refused:
+        raise SendersError(
+            "; ".join(f"senders.{id}.local_part: {why}" for id, why in assigned.refused.items())
+        )
+    for part, sender in assigned.new.items():
+        await store.remember("local_part", part, {"sender": sender})
+    unknown = None if settings.unknown_sender == "reject" else settings.unknown_sender
+    domain = settings.platform.domain
+    return Senders(
+        [_sender(id, s, Address(assigned.parts[id], domain)) for id, s in settings.senders.items()],
+        unknown=unknown,
+    )
+
+
+def _sender(id: str, settings: SenderSettings, default_address: Address) -> Sender:
+    return Sender(
+        id=id,
+        name=settings.name,
+        contact=settings.address,
+        confirmed=settings.confirmed,
+        default_address=default_address,
+        send_as=settings.send_as,
+        if_unproven=settings.if_unproven,
+        language=settings.language,
+        test=settings.test,
+        upstream=_upstream(settings.upstream),
+    )
+
+
+def _upstream(settings: Smarthost | None) -> Upstream | None:
+    return (
+        None
+        if settings is None
+        else Upstream(**{name: getattr(settings, name) for name in Upstream.__slots__})
+    )
+
+
+def _rules(settings: Settings) -> RetryRules:
+    delivery = settings.delivery
+    return RetryRules(
+        give_up_after=delivery.give_up_after.total_seconds(),
+        warn_after=delivery.warn_after.total_seconds(),
+        hold_limit=delivery.hold_limit.total_seconds(),
+        retry_after=tuple(wait.total_seconds() for wait in delivery.retry_after),
+    )
+
+
+def _frozen(old: Settings, new: Settings) -> list[str]:
+    """What can't change without a restart and did."""
+    changed = [name for name in NEED_RESTART if getattr(old, name) != getattr(new, name)]
+    if old.platform.dkim != new.platform.dkim:
+        changed.append("platform.dkim")
+    return [f"{name} changed, which takes effect with a restart only" for name in changed]
+
+
+def _api_socket(settings: Settings, given: Sequence[socket.socket]) -> socket.socket:
+    return given[0] if given else http.listen(Path(settings.http.socket))
+
+
+def _sentence(event: Event) -> str:
+    return phrases.smtp_sentence(event.reason or Reason.UNKNOWN)
+
+
+def _texts(networks: Iterable[object]) -> list[str]:
+    return [str(network) for network in networks]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -32,6 +32,9 @@ STORE_RETRY = 2.0
 """Seconds between tries to write a result down that the store could not take. A delivery whose result is
 lost would be made again, so we stay with it; no new delivery starts meanwhile."""
 
+ROUND = 10.0
+"""Seconds that the loop waits at most; the watchdog counts its rounds."""
+
 LOGIN_REFUSED = frozenset(reason for reason in Reason if reason.value.startswith("auth."))
 
 
@@ -93,7 +96,7 @@ class Dispatcher:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
-        self._couriers = couriers
+        self.couriers = couriers
         self._testing = testing
         self.hops = hops
         self.dresser = dresser
@@ -127,6 +130,11 @@ class Dispatcher:
             if not parcels:
                 await self._wait()
 
+    @property
+    def stuck(self) -> bool:
+        """The store can't take a result just now; no new delivery starts."""
+        return self._stuck > 0
+
     async def drain(self, seconds: float) -> int:
         """Let what is on the road arrive, for at most `seconds`. Returns how many parcels did not; their
         leases end with the process, so they are delivered after the next start."""
@@ -145,7 +153,7 @@ class Dispatcher:
             return
         change = self.hops.next_change(self._monotonic())
         try:
-            async with asyncio.timeout(change):
+            async with asyncio.timeout(ROUND if change is None else min(change, ROUND)):
                 await self._store.wait(self._clock(), self.hops)
         except TimeoutError:
             self.hops.reopen(self._monotonic())
@@ -183,6 +191,8 @@ class Dispatcher:
             return self._held(parcel, Reason.SENDER_UNKNOWN)
         if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
+        if parcel.hop.route is Route.DIRECT and not self.hops.probe(self._monotonic()):
+            return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
         if not parcel.first or await self.dresser.stands(parcel.message, sender):
             return None
         if self._under_way[parcel.message.id] > 1:
@@ -215,7 +225,7 @@ class Dispatcher:
         return Ending(settlements=back, dressing=dressed.dressing, recipients=dressed.recipients)
 
     async def _deliver(self, parcel: Parcel) -> Sequence[Attempt]:
-        courier = self._testing if parcel.message.test else self._couriers[parcel.hop.route]
+        courier = self._testing if parcel.message.test else self.couriers[parcel.hop.route]
         attempts = await courier.deliver(parcel, functools.partial(self._store.content, parcel.message.id))
         crashpoint("dispatch.delivered")
         lost = {r.index for r in parcel.recipients} - {a.recipient.index for a in attempts}

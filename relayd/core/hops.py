@@ -27,8 +27,8 @@ UNRELATED = 3
 
 _CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
 
-# The hop as a whole is unwell: everything else that waits for it would meet the same.
-_UNWELL = _CONNECTING | {Reason.NETWORK_DNS, Reason.NETWORK_TLS, Reason.RATE_LIMITED, Reason.SERVER_BUSY}
+# Said or done by one server about itself, not about what it was given: the next parcel would meet the same.
+_UNWELL = _CONNECTING | {Reason.NETWORK_TLS, Reason.RATE_LIMITED, Reason.SERVER_BUSY}
 
 # These come about without a word from the server.
 _SILENT = _CONNECTING | {
@@ -82,6 +82,15 @@ class Hops:
         self._unanswered: set[str] = set()  # direct domains that could not be connected to since
         self._probe_at: float | None = None
 
+    def resize(self, *, total: int, per_hop: int) -> None:
+        """Other limits from now on; what is on the road stays there."""
+        self._total, self._per_hop = total, per_hop
+
+    @property
+    def paused(self) -> list[str]:
+        """Keys of the hops that rest after failures."""
+        return [key for key, standing in self._hops.items() if standing.until is not None]
+
     @property
     def total(self) -> int:
         """Parcels that may be leased now, in all."""
@@ -108,7 +117,7 @@ class Hops:
         standing.in_flight -= 1
         self._in_flight -= 1
         self._note_port(hop, verdicts, now)
-        if any(verdict.reason not in _UNWELL for verdict in verdicts):
+        if any(_well(verdict) for verdict in verdicts):
             standing.failures, standing.until = 0, None
         elif verdicts and all(_unwell(verdict) for verdict in verdicts) and standing.until is None:
             # Parcels that were on the road together fail together: one failure.
@@ -160,7 +169,7 @@ class Hops:
         place = Hop.from_key(hop)
         if place.route is not Route.DIRECT or self._reached:
             return
-        if any(verdict.fate is Fate.SENT or verdict.reason not in _SILENT for verdict in verdicts):
+        if any(verdict.reason not in _SILENT for verdict in verdicts):
             self._reached = True
             self._unanswered.clear()
         elif verdicts and all(verdict.reason in _CONNECTING for verdict in verdicts):
@@ -179,4 +188,12 @@ class Hops:
 
 
 def _unwell(verdict: Verdict) -> bool:
-    return verdict.fate is Fate.DEFERRED and verdict.scope in (Scope.HOST, Scope.HOP)
+    """It concerns everything that waits for the hop."""
+    return verdict.fate is Fate.DEFERRED and (
+        verdict.scope is Scope.HOP or (verdict.scope is Scope.HOST and verdict.reason in _UNWELL)
+    )
+
+
+def _well(verdict: Verdict) -> bool:
+    """The server was there and dealt with what it was given, whatever it said."""
+    return verdict.fate is not Fate.UNCERTAIN and verdict.reason not in _SILENT and not _unwell(verdict)

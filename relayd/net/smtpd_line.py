@@ -12,7 +12,7 @@ import logging
 import re
 import socket
 import struct
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -58,9 +58,8 @@ class Line(SMTP):
     # -- coming and going -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         asyncio.StreamReaderProtocol.connection_made(self, transport)
-        self._wire: asyncio.Transport = transport
+        self._wire = cast(asyncio.Transport, transport)  # uvloop's are transports by behaviour, not by class
         no = self._gate.enter(self)
         if no is not None:
             self._writer.write(no.line)

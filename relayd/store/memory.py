@@ -276,7 +276,7 @@ class MemoryStore:
         for row in self._rows:
             message = row.mail.message
             if not verbs.selects(
-                selection, message, row.recipient, row.state, row.held, row.last and row.last.time
+                selection, message, row.recipient, row.state, row.held, row.last.time if row.last else None
             ):
                 continue
             if row.leased:
@@ -319,7 +319,7 @@ class MemoryStore:
                 row.recipient,
                 row.state,
                 row.held,
-                row.last and row.last.time,
+                row.last.time if row.last else None,
             )
         }
         return [

@@ -296,8 +296,8 @@ class SqliteStore:
     async def _content(self, message: str) -> AsyncIterator[bytes]:
         kept = self._by_id.get(message)
         if kept is not None and kept.body is not None:
-            if kept.body:
-                yield kept.body
+            for data in rows.body_parts(kept.body):
+                yield data
             return
         if kept is not None:
             place: tuple[int, int] | None = (kept.n, kept.message.submission.body_size)
