@@ -302,8 +302,9 @@ def make_world(tmp_path: Path) -> MakeWorld:
         for domain in ("my.platform.example", "globex.example"):
             zone.add(f"r1._domainkey.{domain}", "TXT", record)
         async with NameServer(zone) as names, receiver or Receiver(name="mx.customer.example") as far:
-            path = config(folder, nameserver=names.address, mx_port=far.port, **changes)
             with socket.create_server(("127.0.0.1", 0), backlog=256) as smtp:
+                here = {"listen": [{"address": "127.0.0.1", "port": smtp.getsockname()[1]}], **changes}
+                path = config(folder, nameserver=names.address, mx_port=far.port, **here)
                 daemon = Daemon(folder=folder, config=path, smtp=smtp)
                 try:
                     yield World(folder=folder, zone=zone, names=names, receiver=far, daemon=daemon)
