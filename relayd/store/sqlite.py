@@ -436,6 +436,7 @@ class SqliteStore:
         return self._watchers.watch(message)
 
     async def journal(self, after: int, limit: int = 1000) -> list[Event]:
+        self._not_closed()
         if self._recent and after + 1 >= self._recent[0][0]:
             start = max(0, after + 1 - self._recent[0][0])
             chosen = itertools.islice(self._recent, start, start + limit)
@@ -679,9 +680,12 @@ class SqliteStore:
 
     # --- threads
 
-    def _usable(self) -> None:
+    def _not_closed(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
+
+    def _usable(self) -> None:
+        self._not_closed()
         if self._writer.broken is not None:
             raise self._writer.broken
 
@@ -710,8 +714,7 @@ class SqliteStore:
         return answer
 
     async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._closed:
-            raise StoreError("the store is closed")
+        self._not_closed()
         try:
             return await self._loop.run_in_executor(self._readers, function, self._reader, *arguments)
         except apsw.Error as error:
