@@ -163,6 +163,7 @@ class World:
             require_login=True,
         )
         self._forwarded = 0
+        self._closing = False
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:
@@ -188,7 +189,10 @@ class World:
             try:
                 yield self
             finally:
-                forwarding.cancel()
+                # not cancelled: asyncio.wait_for of Python 3.11 can swallow that, and aiosmtplib uses it
+                self._closing = True
+                self.upstream.note_change()
+                await forwarding
 
     def received(self, number: str) -> tuple[Receiver, Received] | None:
         """Where this invoice arrived in the end."""
@@ -206,7 +210,10 @@ class World:
         """The customer's server sends on what it took, from its own address, as it would to the real MX."""
         council = self.mail_servers[1]
         while True:
-            got = (await self.upstream.wait_for(self._forwarded + 1))[self._forwarded]
+            await self.upstream.until(lambda: self._closing or len(self.upstream.received) > self._forwarded)
+            if self._closing:
+                return
+            got = self.upstream.received[self._forwarded]
             self._forwarded += 1
             await aiosmtplib.send(
                 got.content,

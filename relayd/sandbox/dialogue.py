@@ -201,8 +201,8 @@ class Dialogue:
             return
         await self._say("354 End data with <CR><LF>.<CR><LF>")
         content = await self._upload()
-        upload = await self._record(content)
-        action = await self._receiver.note_reached(At.END)
+        upload = self._record(content)
+        action = self._receiver.note_reached(At.END)
         if action.hang:
             await self._receiver.wait_released()
         too_big = self._receiver.offers.size and len(content) > self._receiver.offers.size
@@ -213,14 +213,14 @@ class Dialogue:
             usual = action.say or (action.raw or b"").decode("latin-1")
         if usual.startswith("2"):
             self._receiver.received.append(upload)
-            await self._receiver.note_change()
+            self._receiver.note_change()
         self._forget()
         if action.end:
             await self._end(action.end)
 
     async def _upload(self) -> bytes:
         """The content up to the final dot, dots unstuffed."""
-        action = await self._receiver.note_reached(At.BODY)
+        action = self._receiver.note_reached(At.BODY)
         told = action != Action()
         content = bytearray(b"\r\n")  # the line end before: a dot in the first line counts too
         content += self._buffer
@@ -245,7 +245,7 @@ class Dialogue:
         self._buffer += content[end + len(_END_OF_DATA) :]
         return bytes(content[: end + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
-    async def _record(self, content: bytes) -> Received:
+    def _record(self, content: bytes) -> Received:
         upload = Received(
             mail_from=self._mail_from or "",
             recipients=tuple(self._recipients),
@@ -266,7 +266,7 @@ class Dialogue:
 
     async def _acted(self, at: At) -> bool:
         """Do what is told for this point; True when that takes the place of the usual answer."""
-        action = await self._receiver.note_reached(at)
+        action = self._receiver.note_reached(at)
         if action.hang:
             await self._receiver.wait_released()
         done = await self._do(action)

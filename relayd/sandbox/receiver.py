@@ -63,7 +63,7 @@ class Receiver:
     logins: list[tuple[str, bool]] = field(default_factory=list)  # (username, taken?)
     _server: asyncio.Server | None = None
     _released: asyncio.Event = field(default_factory=asyncio.Event)
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
     _reached: Counter[At] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -115,32 +115,37 @@ class Receiver:
 
     async def wait_for(self, count: int) -> list[Received]:
         """Wait until so many messages were received in all; gives them."""
-        await self._until(lambda: len(self.received) >= count)
+        await self.until(lambda: len(self.received) >= count)
         return list(self.received)
 
     async def reached(self, at: At, times: int = 1) -> None:
         """Wait until the dialogue (over all connections) has come to this point so often."""
-        await self._until(lambda: self._reached[at] >= times)
+        await self.until(lambda: self._reached[at] >= times)
 
     async def idle(self) -> None:
         """Wait until no connection is open."""
-        await self._until(lambda: self.open_connections == 0)
+        await self.until(lambda: self.open_connections == 0)
 
-    async def _until(self, true: Callable[[], bool]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(true)
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until this is true; looked at whenever something happens here."""
+        while not true():
+            change = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
 
     # what the dialogue says to it
 
-    async def note_reached(self, at: At) -> Action:
+    def note_reached(self, at: At) -> Action:
         """The dialogue is at this point: what shall it do?"""
         self._reached[at] += 1
-        await self.note_change()
+        self.note_change()
         return self.script.at(at)
 
-    async def note_change(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def note_change(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():  # its waiter may have been cancelled
+                each.set_result(None)
 
     def note_line(self, connection: int, text: str) -> None:
         if text[:5].upper() == "AUTH ":
@@ -165,7 +170,7 @@ class Receiver:
             writer.close()
             self.open_connections -= 1
             self._tasks.discard(task)
-            await self.note_change()
+            self.note_change()
 
 
 __all__ = ["Line", "Offers", "Received", "Receiver"]
