@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from relayd.core import headers, tokens
+from relayd.core.mail import Hop, IfUnproven, Message, Proof, Route, Rung, Submission
+from relayd.core.policy import Refusal
+from relayd.core.reasons import Reason
+from relayd.core.sender import Tls, Upstream
+from relayd.dressing import Dressed, SigningFailed
+
+NOW = datetime(2026, 11, 22, 5, 11, 49, tzinfo=UTC)
+ID = tokens.message_id(NOW, b"0123456789")
+LOGIN = Upstream(host="smtp.acme.example", port=587, tls=Tls.STARTTLS)
+
+
+@pytest.fixture
+def dress(workshop, make_sender, make_submission):
+    async def run(
+        *, now: datetime = NOW, submission: Submission | None = None, **changes
+    ) -> Dressed | Refusal:
+        return await workshop.dresser.dress(submission or make_submission(), make_sender(**changes), ID, now)
+
+    return run
+
+
+def kept(dressed: Dressed, submission: Submission) -> Message:
+    return Message(
+        id=ID,
+        sender="acme",
+        ref=None,
+        submission=submission,
+        dressing=dressed.dressing,
+        recipients=dressed.recipients,
+    )
+
+
+async def test_on_the_default_address_every_recipient_has_a_return_path_of_its_own(workshop, dress) -> None:
+    dressed = await dress()
+    assert (dressed.dressing.rung, dressed.dressing.proof) == (Rung.DEFAULT, Proof.PLATFORM)
+    assert dressed.held is None
+    for index, recipient in enumerate(dressed.recipients):
+        local, _, domain = recipient.return_path.partition("@")
+        assert domain == "bounce.my.platform.example"
+        named = tokens.verify(workshop.vault.return_path_key, local, domain)
+        assert named == tokens.Token(message=ID, recipient=index)
+    assert [r.hop for r in dressed.recipients] == [
+        Hop(Route.DIRECT, "example.com"),
+        Hop(Route.DIRECT, "example.org"),
+    ]
+
+
+async def test_signatures_stand_on_top_of_the_dressed_header(dress) -> None:
+    header = (await dress(send_as=Rung.OWN)).dressing.header
+    names = [name for name, _ in headers.parse(header).fields]
+    assert names == [
+        *("dkim-signature", "dkim-signature", "received"),
+        *("from", "to", "subject", "date", "message-id"),
+    ]
+
+
+async def test_through_an_upstream_the_return_path_is_the_own_address(dress) -> None:
+    dressed = await dress(send_as=Rung.UPSTREAM, upstream=LOGIN)
+    assert {r.return_path for r in dressed.recipients} == {"billing@acme.example"}
+    assert {r.hop for r in dressed.recipients} == {Hop(Route.UPSTREAM, "acme")}
+
+
+async def test_a_null_return_path_stays_null(dress, make_submission) -> None:
+    dressed = await dress(submission=make_submission(mail_from=None))
+    assert {r.return_path for r in dressed.recipients} == {""}
+
+
+async def test_without_a_return_path_domain_bounces_come_to_the_platforms(
+    make_workshop, make_submission, make_sender
+) -> None:
+    workshop = make_workshop(return_path=None)
+    dressed = await workshop.dresser.dress(make_submission(), make_sender(), ID, NOW)
+    assert dressed.recipients[0].return_path.endswith("@my.platform.example")
+
+
+async def test_with_a_smarthost_everything_goes_there(make_workshop, make_submission, make_sender) -> None:
+    workshop = make_workshop(smarthost={"host": "smtp.host.example"})
+    dressed = await workshop.dresser.dress(make_submission(), make_sender(), ID, NOW)
+    assert {r.hop for r in dressed.recipients} == {Hop(Route.SMARTHOST, "")}
+
+
+async def test_the_same_input_gives_the_same_octets_whenever_it_is_dressed(dress) -> None:
+    first, again = await dress(send_as=Rung.OWN), await dress(send_as=Rung.OWN)
+    assert first == again
+    later = await dress(send_as=Rung.OWN, now=NOW + timedelta(days=3))
+    assert later.recipients == first.recipients
+    changed = [
+        (one, other)
+        for one, other in zip(
+            first.dressing.header.split(b"\r\n"), later.dressing.header.split(b"\r\n"), strict=True
+        )
+        if one != other
+    ]
+    assert all(b" t=" in one or b"\tb=" in one or one.startswith(b"\t ") for one, _ in changed)
+
+
+async def test_what_must_wait_keeps_the_header_that_was_submitted(dress, workshop, make_submission) -> None:
+    workshop.published.domains.discard("acme.example")
+    dressed = await dress(send_as=Rung.OWN, if_unproven=IfUnproven.HOLD)
+    assert dressed.held is dressed.dressing.reason is Reason.SENDER_UNPROVEN
+    assert dressed.dressing.proof is None
+    assert dressed.dressing.header == make_submission().header
+
+
+async def test_while_our_own_key_is_not_seen_mail_is_signed_and_waits(dress, workshop) -> None:
+    workshop.published.domains.clear()
+    dressed = await dress()
+    assert dressed.held is Reason.SIGNING_FAILED
+    assert dressed.dressing.header.startswith(b"DKIM-Signature:")
+
+
+async def test_a_refused_login_is_seen_at_the_next_dressing(dress, workshop) -> None:
+    workshop.login_refused["acme"] = Reason.AUTH_WRONG_PASSWORD
+    dressed = await dress(send_as=Rung.UPSTREAM, upstream=LOGIN)
+    assert (dressed.dressing.rung, dressed.dressing.reason) == (Rung.DEFAULT, Reason.AUTH_WRONG_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "enhanced", "reason"),
+    [
+        (b"To: b@example.com\r\n", 554, "5.6.0", Reason.MESSAGE_MALFORMED),
+        (b"From: a@b.example, c@d.example\r\n", 554, "5.6.0", Reason.MESSAGE_MALFORMED),
+        (b"From: a@b.example\r\nTo: x\r\nTo: y\r\n", 554, "5.6.0", Reason.MESSAGE_MALFORMED),
+        (b"garbage\r\n", 554, "5.6.0", Reason.MESSAGE_MALFORMED),
+        (b"From: a@b.example\r\n" + b"Received: x\r\n" * 30, 554, "5.4.6", Reason.MESSAGE_LOOP),
+    ],
+)
+async def test_a_header_that_can_not_be_dressed_is_refused(
+    dress, make_submission, header: bytes, code: int, enhanced: str, reason: Reason
+) -> None:
+    refusal = await dress(submission=make_submission(header=header))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, refusal.enhanced, refusal.reason) == (code, enhanced, reason)
+
+
+async def test_a_from_that_is_not_the_senders_is_refused_where_it_would_be_kept(
+    dress, make_submission
+) -> None:
+    header = b"From: else@acme.example\r\n"
+    refusal = await dress(submission=make_submission(header=header), send_as=Rung.OWN)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.POLICY_FROM_MISMATCH
+    assert isinstance(await dress(submission=make_submission(header=header)), Dressed)
+
+
+async def test_a_header_that_can_not_be_signed_does_not_leave(workshop, make_sender, make_submission) -> None:
+    submission = make_submission(body_hash=None)
+    with pytest.raises(SigningFailed):
+        await workshop.dresser.dress(submission, make_sender(), ID, NOW)
+
+
+async def test_a_name_that_can_not_be_written_is_a_fault_of_ours(
+    make_workshop, make_sender, make_submission
+) -> None:
+    workshop = make_workshop()
+    broken = dataclasses.replace(make_sender().default_address, local="a\r\nb")
+    with pytest.raises(SigningFailed):
+        await workshop.dresser.dress(make_submission(), make_sender(default_address=broken), ID, NOW)
+
+
+async def test_a_parsed_header_is_not_parsed_again(workshop, make_sender, make_submission) -> None:
+    submission = make_submission()
+    block = headers.parse(submission.header)
+    given = await workshop.dresser.dress(submission, make_sender(), ID, NOW, block)
+    assert given == await workshop.dresser.dress(submission, make_sender(), ID, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({}, ["my.platform.example"]),
+        ({"send_as": Rung.OWN}, ["my.platform.example", "acme.example"]),
+        ({"send_as": Rung.OWN, "confirmed": False}, ["my.platform.example"]),
+    ],
+)
+async def test_dns_is_asked_only_for_what_the_wanted_rung_needs(
+    dress, workshop, changes: dict[str, object], asked: list[str]
+) -> None:
+    await dress(**changes)
+    assert workshop.published.asked == []
+    workshop.published.lately = False
+    await dress(**changes)
+    assert workshop.published.asked == asked
+
+
+class TestStands:
+    """Before the first attempt the proof is looked at again."""
+
+    @pytest.fixture
+    def message(self, dress, make_submission) -> Callable[..., object]:
+        async def make(**changes: object) -> Message:
+            return kept(await dress(**changes), make_submission())
+
+        return make
+
+    async def test_nothing_changed(self, workshop, message, make_sender) -> None:
+        for changes in ({}, {"send_as": Rung.OWN}, {"send_as": Rung.UPSTREAM, "upstream": LOGIN}):
+            assert await workshop.dresser.stands(await message(**changes), make_sender(**changes))
+
+    async def test_the_key_is_gone(self, workshop, message, make_sender) -> None:
+        own = await message(send_as=Rung.OWN)
+        workshop.published.domains.discard("acme.example")
+        assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+
+    async def test_the_sender_no_longer_wants_it(self, workshop, message, make_sender) -> None:
+        assert not await workshop.dresser.stands(await message(send_as=Rung.OWN), make_sender())
+
+    async def test_our_own_key_is_gone(self, workshop, message, make_sender) -> None:
+        plain = await message()
+        workshop.published.domains.clear()
+        assert not await workshop.dresser.stands(plain, make_sender())
+
+    async def test_what_was_held_undressed_is_dressed_first(self, workshop, message, make_sender) -> None:
+        workshop.published.domains.discard("acme.example")
+        wants = {"send_as": Rung.OWN, "if_unproven": IfUnproven.HOLD}
+        waiting = await message(**wants)
+        workshop.published.domains.add("acme.example")
+        assert not await workshop.dresser.stands(waiting, make_sender(**wants))
+
+    async def test_a_refused_login_leaves_what_was_accepted_where_it_is(
+        self, workshop, message, make_sender
+    ) -> None:
+        wants = {"send_as": Rung.UPSTREAM, "upstream": LOGIN}
+        accepted = await message(**wants)
+        workshop.login_refused["acme"] = Reason.AUTH_WRONG_PASSWORD
+        assert await workshop.dresser.stands(accepted, make_sender(**wants))
