@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from relayd.cli.options import EX_USAGE, fail, json_option, language_option, print_json
@@ -33,12 +35,12 @@ def explain_command(
       relayd explain --role upstream --host smtp.gmail.com "535 5.7.8 Username and Password not accepted"
       tail -1 bounce.txt | relayd explain -
     """
-    from relayd.core.explain import explain
+    from relayd.core import explain as explaining
 
     if reply == "-":
-        reply = click.get_text_stream("stdin").read(64 * 1024)
+        reply = sys.stdin.read(64 * 1024)
     try:
-        found = explain(reply, role=role, host=host, stage=stage)
+        found = explaining.explain(reply, role=role, host=host, stage=stage)
     except ValueError as error:
         fail(str(error), EX_USAGE)
     if as_json:

@@ -40,7 +40,7 @@ def language_option(command: Command) -> Command:
     return click.option(
         "--lang",
         "language",
-        type=click.Choice(["de", "en"]),
+        type=click.Choice(["de", "en", "fr", "nl"]),
         default="en",
         show_default=True,
         help="Language of texts.",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from relayd.configfile import Reader, Value
+from relayd.config.text import Reader, Value
 
 STATE = "/var/lib/relayd"
 RUNTIME = "/run/relayd"  # of the systemd units

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def run_command(config: Path, flags: tuple[str, ...]) -> None:
       RELAYD_DELIVERY__ANSWER_WITHIN=0s relayd run -c relayd.yaml
     """
     from relayd.cli.check_config import show
-    from relayd.config import ConfigErrors, read
+    from relayd.config import ConfigErrors, read, variable
 
     try:
         found = read(config, flags=flags)
@@ -35,6 +36,8 @@ def run_command(config: Path, flags: tuple[str, ...]) -> None:
     for warning in found.warnings:
         show(warning, "warning", "yellow", err=True)
 
+    # SIGHUP reads the config again, from the file and the environment: there the flags must be too.
+    os.environ.update(variable(flag) for flag in flags)
     from relayd import app
 
     raise SystemExit(app.run(found.settings, config))

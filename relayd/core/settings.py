@@ -145,7 +145,7 @@ class SenderSettings(Model):
         IfUnproven.DEFAULT,
         "While the wanted rung isn't proven: fall back to the `default` address, `hold`, or `reject`.",
     )
-    language: Literal["de", "en"] = _key("en", "Language of texts for this sender.")
+    language: Literal["de", "en", "fr", "nl"] = _key("en", "Language of texts for this sender.")
     test: bool = _key(False, "true: deliver to nobody and report as if.")
     upstream: Smarthost | None = _key(None, "The sender's own submission server, for `send_as: upstream`.")
 

@@ -7,8 +7,9 @@ them is needed for a config file, so each is refused with a sentence instead of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 import yaml
 
@@ -131,7 +132,7 @@ class Reader:
         try:
             return Value(data=plain(text, node.tag), place=place, text=text or "nothing")
         except ValueError as error:
-            if secret(path):
+            if may_be_secret(path):
                 self._complain(place.line, path, HIDDEN, "the text in quotes")
             else:
                 self._complain(place.line, path, text, str(error))
@@ -183,7 +184,37 @@ def plain(text: str, tag: str) -> Plain:
     return text
 
 
-def secret(path: Path) -> bool:
+def read_file(path: FilePath, complain: Callable[[Sequence[Complaint]], None]) -> Value | None:
+    """The tree of a config file; None when there is none, and it was complained about."""
+    octets = b""
+
+    def wrong(seen: str, expected: str, line: int | None = None) -> None:
+        complain([Complaint(place=Place(file=str(path), line=line), path=(), seen=seen, expected=expected)])
+
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_OCTETS + 1)
+        written = octets.decode("utf-8-sig")
+    except OSError as error:
+        wrong(str(error.strerror), "a config file that relayd can read")
+        return None
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        wrong(f"the octet 0x{octets[error.start]:02x}", "text in UTF-8", line)
+        return None
+    if len(octets) > MAX_OCTETS:
+        wrong("more than 1 MiB", "a config file of at most 1 MiB")
+        return None
+    reader = Reader(file=str(path))
+    tree = reader.read(written)
+    complain(reader.complaints)
+    if tree is not None and not isinstance(tree.data, dict):
+        wrong(tree.text, "keys with values, such as `hostname: relay.example.net`", 1)
+        return None
+    return tree
+
+
+def may_be_secret(path: Path) -> bool:
     """Whether the value there may be a secret, so that no error shows it. Names of files are not."""
     name = next((part for part in reversed(path) if isinstance(part, str)), "").lower()
     return re.search("password|secret|token|key|passphrase", name) is not None and not re.search(

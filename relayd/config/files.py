@@ -9,8 +9,13 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from relayd.core import settings_schema as schema
+from relayd.core.settings import Model
 
 MAX_OCTETS = 64 * 1024  # passwords and keys; whatever is larger is another file
 
@@ -68,7 +73,7 @@ def private(path: Path) -> None:
         )
 
 
-def text(path: Path) -> str:
+def secret(path: Path) -> str:
     """The secret in a file, without the newline that editors put at its end. Raises Unusable."""
     try:
         octets = path.read_bytes()
@@ -77,14 +82,14 @@ def text(path: Path) -> str:
     if len(octets) > MAX_OCTETS:
         raise Unusable(seen=f"{path} with {len(octets)} octets", expected="a file with one password in it")
     try:
-        secret = octets.decode().rstrip("\r\n")
+        text = octets.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise Unusable(
             seen=f"{path}, which is not UTF-8", expected="a file with one password in it"
         ) from None
-    if not secret:
+    if not text:
         raise Unusable(seen=f"{path}, which is empty", expected="a file with one password in it")
-    return secret
+    return text
 
 
 def roots(path: Path) -> None:
@@ -118,3 +123,41 @@ def certificate(chain: Path, key: Path) -> None:
         raise Unusable(
             seen=f"{missing}: {error.strerror}", expected="a PEM file that relayd can read"
         ) from None
+
+
+def look(
+    valid: Mapping[str, Any], *, given: Collection[Path]
+) -> Iterator[tuple[tuple[str | int, ...], Unusable]]:
+    """Look at the files that settings name. Certificates and roots must be there; signing keys may be made
+    later, but what is there must be closed to others, unless systemd gave it."""
+    for path, value in _paths(valid, ()):
+        slot = schema.at(path)
+        if slot is None or not isinstance(value, str):
+            continue
+        file = Path(value)
+        try:
+            if slot.name == "ca_file":
+                roots(file)
+            elif slot.key_path and file not in given and (slot.name == "key" or file.exists()):
+                private(file)
+        except Unusable as trouble:
+            yield path, trouble
+    for index, listen in enumerate(valid.get("listen") or ()):
+        if listen is not None and listen.tls is not None and Path(listen.tls.key).is_file():
+            try:
+                certificate(Path(listen.tls.certificate), Path(listen.tls.key))
+            except Unusable as trouble:
+                yield ("listen", index, "tls"), trouble
+
+
+def _paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(value, Model):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _paths(child, (*path, key))
+    elif isinstance(value, tuple):
+        for index, child in enumerate(value):
+            yield from _paths(child, (*path, index))
+    else:
+        yield path, value
