@@ -144,6 +144,9 @@ def recognise(host: str | None) -> Provider | None:
     """The provider whose server has this name, or None. Longest suffix first, at whole labels:
     `notgmx.net` is not GMX."""
     labels = (host or "").rstrip(".").lower().split(".")
+    # Amazon's servers for mail share their domain with every rented machine.
+    if labels[0] in ("email-smtp", "inbound-smtp") and labels[-2:] == ["amazonaws", "com"]:
+        return Provider.AMAZON_SES
     for start in range(len(labels)):
         found = _BY_SUFFIX.get(".".join(labels[start:]))
         if found is not None:

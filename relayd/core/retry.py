@@ -69,19 +69,18 @@ def settlement(
     `port_blocked`: nothing gets out to port 25, so a direct parcel that couldn't connect is held.
     """
     trip = _Trip(parcel, attempt, rules, now)
-    match attempt.verdict.fate:
-        case Fate.SENT:
-            kind = EventType.DELIVERED if parcel.hop.route is Route.DIRECT else EventType.RELAYED
-            return trip.settle(State.SENT, trip.event(kind, final=True, bounces=bounces(parcel, attempt)))
-        case Fate.FAILED:
-            return trip.settle(State.FAILED, trip.event(EventType.FAILED, final=True))
-        case Fate.UNCERTAIN:
-            return _uncertain(trip, jitter)
-        case Fate.DEFERRED:
-            held = holding(attempt, parcel.hop.route, port_blocked=port_blocked)
-            if held is not None:
-                return trip.settle(State.HELD, replace(trip.event(EventType.HELD), reason=held))
-            return _deferred(trip, jitter)
+    fate = attempt.verdict.fate
+    if fate is Fate.SENT:
+        kind = EventType.DELIVERED if parcel.hop.route is Route.DIRECT else EventType.RELAYED
+        return trip.settle(State.SENT, trip.event(kind, final=True, bounces=bounces(parcel, attempt)))
+    if fate is Fate.FAILED:
+        return trip.settle(State.FAILED, trip.event(EventType.FAILED, final=True))
+    if fate is Fate.UNCERTAIN:
+        return _uncertain(trip, jitter)
+    held = holding(attempt, parcel.hop.route, port_blocked=port_blocked)
+    if held is not None:
+        return trip.settle(State.HELD, replace(trip.event(EventType.HELD), reason=held))
+    return _deferred(trip, jitter)
 
 
 def holding(attempt: Attempt, route: Route, *, port_blocked: bool = False) -> Reason | None:

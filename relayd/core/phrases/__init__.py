@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from relayd.core.event import Event, EventType, Status
 from relayd.core.phrases.de import GERMAN
 from relayd.core.phrases.en import ENGLISH
+from relayd.core.phrases.fr import FRENCH
 from relayd.core.phrases.language import Language
+from relayd.core.phrases.nl import DUTCH
 from relayd.core.reasons import Reason
 
-_LANGUAGES: dict[str, Language] = {"de": GERMAN, "en": ENGLISH}
+_LANGUAGES: dict[str, Language] = {"de": GERMAN, "en": ENGLISH, "fr": FRENCH, "nl": DUTCH}
 
 LANGUAGES = tuple(_LANGUAGES)
 """The languages that a sender's `language` may be."""
@@ -58,9 +60,9 @@ def _happened(event: Event, words: Language) -> str:
         if cause is None:
             return template.partition("{text}")[0].rstrip(" :") + "."
         return template.replace("{text}", words.reasons[cause][0])
-    host = event.host or words.recipients_server
+    host = event.host or words.unnamed_server
     # A host's name is a stranger's text: put in last, and not searched for places again.
-    tls = words.encrypted if event.tls is not None else words.in_clear
+    tls = "" if event.test else words.in_clear if event.tls is None else words.encrypted
     return template.replace("{tls}", tls).replace("{host}", host)
 
 

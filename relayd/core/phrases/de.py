@@ -312,7 +312,7 @@ GERMAN = Language(
         EventType.RUNG_CHANGED: "E-Mails gehen jetzt mit einer anderen Absenderadresse hinaus: {text}",
         EventType.SENDER_CHANGED: "Die Einstellungen des Absenders wurden geändert.",
     },
-    recipients_server="den Mailserver",
+    unnamed_server="den Mailserver",
     encrypted=", verschlüsselt",
     in_clear=", nicht verschlüsselt",
     next_attempt="Nächster Versuch um {at}.",

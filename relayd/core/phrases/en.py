@@ -275,7 +275,7 @@ ENGLISH = Language(
         EventType.RUNG_CHANGED: "Mail now goes out with another sender address: {text}",
         EventType.SENDER_CHANGED: "The sender's settings were changed.",
     },
-    recipients_server="the mail server",
+    unnamed_server="the mail server",
     encrypted=", encrypted",
     in_clear=", not encrypted",
     next_attempt="Next attempt at {at}.",

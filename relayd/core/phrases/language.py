@@ -11,13 +11,13 @@ from relayd.core.reasons import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """`reasons`: what happened, and what to do. `events`: sentences with the places {host}, {text} (what
-    happened), {at} (a time); a template whose place has no value uses the other one of its pair."""
+    """`reasons`: what happened, and what to do. `events`: sentences with the places {text} (what happened),
+    {host} and {tls}; `next_attempt` has the place {at}. Each sentence ends with a full stop."""
 
     reasons: Mapping[Reason, tuple[str, str]]
     statuses: Mapping[Status, str]
     events: Mapping[EventType, str]
-    recipients_server: str  # stands for {host} when we know none
+    unnamed_server: str  # stands for {host} when we know none
     encrypted: str
     in_clear: str
     next_attempt: str

@@ -1,0 +1,129 @@
+"""Texts for people exist for everything, in every language, and read as sentences."""
+
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import pytest
+
+from relayd.core.event import Event, EventType, Status
+from relayd.core.phrases import (
+    LANGUAGES,
+    remedy,
+    sentence,
+    smtp_sentence,
+    status_word,
+    text,
+)
+from relayd.core.reasons import Reason
+
+NOW = datetime(2026, 11, 22, 5, 30, tzinfo=UTC)
+
+
+def event(kind: EventType, **fields: Any) -> Event:
+    return Event(time=NOW, type=kind, **fields)
+
+
+def test_the_four_languages_are_there() -> None:
+    assert set(LANGUAGES) == {"de", "en", "fr", "nl"}
+
+
+@pytest.mark.parametrize(("reason", "language"), list(product(Reason, LANGUAGES)))
+def test_every_reason_has_a_text_and_a_remedy(reason: Reason, language: str) -> None:
+    for words in (text(reason, language), remedy(reason, language)):
+        assert 10 < len(words) <= 200
+        assert words.endswith(".")
+        assert words[0].isupper()
+        assert words.isprintable()
+        assert "  " not in words
+        assert "{" not in words
+
+
+def test_no_two_languages_share_a_text() -> None:
+    for reason in Reason:
+        assert len({text(reason, language) for language in LANGUAGES}) == 4
+        assert len({remedy(reason, language) for language in LANGUAGES}) == 4
+
+
+@pytest.mark.parametrize(("status", "language"), list(product(Status, LANGUAGES)))
+def test_every_status_has_a_word(status: Status, language: str) -> None:
+    assert status_word(status, language)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_smtp_answers_are_ascii_and_short(reason: Reason) -> None:
+    words = smtp_sentence(reason)
+
+    assert words.isascii()
+    assert not words.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "reason"), list(product(EventType, LANGUAGES, [None, Reason.RECIPIENT_FULL]))
+)
+def test_every_event_is_a_sentence(kind: EventType, language: str, reason: Reason | None) -> None:
+    said = sentence(event(kind, reason=reason), language)
+
+    assert said[0].isupper()
+    assert said.endswith(".")
+    assert "{" not in said
+    assert ":." not in said
+    assert " ." not in said
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        (
+            event(EventType.DELIVERED, host="mx.example.com", tls="TLSv1.3 X verified", bounces="tracked"),
+            "Delivered to mx.example.com, encrypted.",
+        ),
+        (
+            event(EventType.RELAYED, host="smtp.acme.example", bounces="customer"),
+            "Handed over to smtp.acme.example for delivery, not encrypted. If it comes back later, the "
+            "notice goes only to your own mailbox.",
+        ),
+        (
+            event(EventType.DELIVERED, test=True),
+            "Delivered to the mail server. Test: nothing was really sent.",
+        ),
+        (
+            event(EventType.DEFERRED, reason=Reason.RECIPIENT_FULL, next_attempt=NOW),
+            "Delayed: The recipient's mailbox is full. Next attempt at 2026-11-22 05:30 UTC.",
+        ),
+        (
+            event(
+                EventType.EXPIRED,
+                reason=Reason.EXPIRED,
+                detail={"last_reason": "recipient.full", "uncertain": "yes"},
+            ),
+            "Not sent, we have given up trying: The recipient's mailbox is full. An earlier attempt may "
+            "already have arrived.",
+        ),
+        (
+            event(EventType.FAILED, reason=Reason.RECIPIENT_FULL, bounces="customer"),
+            "Not sent: The recipient's mailbox is full.",
+        ),
+        (event(EventType.HELD), "On hold."),
+        # A host's name is a stranger's text: what stands in it is not filled in.
+        (
+            event(EventType.DELIVERED, host="{tls}.{0}.example", tls="x"),
+            "Delivered to {tls}.{0}.example, encrypted.",
+        ),
+    ],
+)
+def test_sentences_say_what_happened(happened: Event, said: str) -> None:
+    assert sentence(happened, "en") == said
+
+
+def test_german_says_sie() -> None:
+    said = sentence(event(EventType.DEFERRED, reason=Reason.RATE_GREYLISTED, next_attempt=NOW), "de")
+
+    assert said.startswith("Verzögert: Der Mailserver des Empfängers bittet neue Absender")
+    assert said.endswith("Nächster Versuch um 2026-11-22 05:30 UTC.")
+    assert remedy(Reason.RATE_GREYLISTED, "de").startswith("Sie müssen nichts tun")
+
+
+def test_an_unknown_language_is_an_error_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        text(Reason.UNKNOWN, "xx")

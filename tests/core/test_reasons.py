@@ -1,0 +1,23 @@
+"""The reasons table is whole."""
+
+import pytest
+
+from relayd.core.reasons import REASONS, Actor, Reason, row
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_a_row_with_a_specimen(reason: Reason) -> None:
+    found = row(reason)
+
+    assert found.reason is reason
+    assert found.specimen.isprintable()
+    assert found.specimen
+
+
+def test_every_actor_has_something_to_do() -> None:
+    assert {each.actor for each in REASONS.values()} == set(Actor)
+
+
+def test_what_nobody_recognises_is_the_platforms_to_look_into() -> None:
+    assert row(Reason.UNKNOWN).actor is Actor.PLATFORM
+    assert row(Reason.REPUTATION_BLOCKLIST).actor is Actor.PLATFORM
