@@ -99,7 +99,7 @@ CASES = (
         header_from=f"Blumen Krüger <blumen.krueger@{PLATFORM}>",
         reply_to=KRUEGER,
         signed_by=(PLATFORM,),
-        aligned_by=("dkim",),
+        aligned_by=("dkim", "spf"),
     ),
     Case(
         invoice=_invoice("RE-1002", "Acme GmbH & Söhne", ACME, "office@hotel.example", "€ 1,190.00"),
