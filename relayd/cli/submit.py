@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from relayd.cli.places import Tcp
 
 # Clients wait 10 minutes for the answer after the final dot (RFC 5321 section 4.5.3.2.6).
 TIMEOUT = 600
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class Away(Exception):
@@ -63,6 +66,8 @@ def submit(
     login: tuple[str, str] | None = None,
 ) -> Submitted:
     """Hand in one message. Raises Away, and Refused when nothing of it was taken."""
+    # Files have LF, SMTP has CRLF: smtplib leaves octets as they are, and dots are doubled per line.
+    content = _LINE_END.sub(b"\r\n", content)
     session = connect(places)
     try:
         session.ehlo_or_helo_if_needed()
