@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -81,6 +82,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peer-only", action="store_true", help="Postfix + OpenDKIM only")
     parser.add_argument("--no-memory", action="store_true", help="without the run of 100 x 25 MiB")
     parser.add_argument("--no-stages", action="store_true", help="without the run under the sampler")
+    parser.add_argument("--functions", action="store_true", help="where the time goes by function, too")
+    parser.add_argument("--stages-only", action="store_true", help="nothing but the run under the sampler")
     parser.add_argument("--json", metavar="FILE", help="write all figures there too")
     return parser.parse_args()
 
@@ -102,7 +105,10 @@ class Bench:
         for line in described:
             console.print(line, style="dim", highlight=False, soft_wrap=True)
         with serving(self._zone) as self._nameserver:
-            result: dict[str, object] = {"what": described, "loads": self._compare()}
+            result: dict[str, object] = {"what": described}
+            if options.stages_only:
+                return {**result, "stages": self._stages()}
+            result["loads"] = self._compare()
             if not options.peer_only:
                 if not options.no_stages:
                     result["stages"] = self._stages()
@@ -186,7 +192,7 @@ class Bench:
     # where the time goes
 
     def _stages(self) -> dict[str, dict[str, float]]:
-        """Milliseconds a message by stage, as a sampler sees them; for each load."""
+        """Processor milliseconds a message by place, as a sampler sees them; for each load."""
         result: dict[str, dict[str, float]] = {}
         for load in LOADS:
             load = scaled(load, self._options.scale / 2)
@@ -196,21 +202,30 @@ class Bench:
             port = free_port()
             with self._console.status(f"where the time goes: {load.name}"):
                 with Sink(port) as sink, self._relayd(port, folder, samples) as relayd:
+                    measure(WARM_UP, relayd, sink)
+                    samples.with_suffix(".go").touch()
                     measure(load, relayd, sink)
                 seconds: dict[str, float] = json.loads(samples.read_text())
             result[load.name] = {name: each * 1000 / load.messages for name, each in seconds.items()}
-        self._console.print("where relayd's time goes: ms a message, all threads", style="bold")
-        table = Table()
-        table.add_column("stage")
-        for name in result:
-            table.add_column(name, justify="right")
-        stages = sorted({s for row in result.values() for s in row}, key=lambda s: -_most(result, s))
-        for name in stages[:14]:
-            table.add_row(name, *(f"{row.get(name, 0.0):.3f}" for row in result.values()))
-        table.add_section()
-        table.add_row("in all", *(f"{sum(row.values()):.3f}" for row in result.values()))
-        self._console.print(table)
+        self._print_stages("file", {name: by_file(row) for name, row in result.items()}, 16)
+        if self._options.functions:
+            self._print_stages("function", result, 40)
         return result
+
+    def _print_stages(self, by: str, rows: dict[str, dict[str, float]], most: int) -> None:
+        self._console.print(f"relayd's processor time, all threads: ms a message by {by}", style="bold")
+        table = Table()
+        table.add_column(by)
+        for name in rows:
+            table.add_column(name, justify="right")
+        places = {
+            place: max(row.get(place, 0.0) for row in rows.values()) for row in rows.values() for place in row
+        }
+        for place in sorted(places, key=lambda place: -places[place])[:most]:
+            table.add_row(place, *(f"{row.get(place, 0.0):.3f}" for row in rows.values()))
+        table.add_section()
+        table.add_row("in all", *(f"{sum(row.values()):.3f}" for row in rows.values()))
+        self._console.print(table)
 
     # memory
 
@@ -347,5 +362,9 @@ def _read(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def _most(result: dict[str, dict[str, float]], stage: str) -> float:
-    return max(row.get(stage, 0.0) for row in result.values())
+def by_file(row: dict[str, float]) -> dict[str, float]:
+    """`file:function` summed up by file."""
+    found: dict[str, float] = defaultdict(float)
+    for place, each in row.items():
+        found[place.partition(":")[0]] += each
+    return found

@@ -1,14 +1,18 @@
 """Where relayd's time goes: `python -m benchmarks.sampling OUT run -c FILE` runs it under a sampler.
 
-Every few milliseconds a thread looks at what every other thread is doing and books the time to a stage. What
-runs without the GIL (signing, committing) is seen as well, since its thread still stands in that call. Booked
-by the innermost frame of ours, so the time of a library counts for the part of the house that called it.
+The kernel sends SIGPROF for every few milliseconds of processor time. Then what each thread has used since
+the last time is booked to the function of ours that it is in: the innermost one, so a library's time counts
+for the part of the house that called it. (A thread that samples would see the others mostly where they let go
+of the GIL. Signing and committing let go of it too, and are seen since their threads still stand in there.)
+
+Sampling starts when the file OUT with the suffix `.go` appears; at the end OUT has seconds by function.
 """
 
 from __future__ import annotations
 
 import atexit
 import json
+import signal
 import sys
 import threading
 import time
@@ -16,48 +20,57 @@ from collections import defaultdict
 from pathlib import Path
 from types import FrameType
 
-_EVERY = 0.003  # seconds
+_EVERY = 0.002  # seconds of processor time
 _HOUSE = f"{Path(__file__).parent.parent / 'relayd'}/"
-# A thread whose innermost frame is one of these waits for work.
-_WAITING = {"select", "poll", "wait", "get", "acquire", "run_forever", "_worker", "run_until_complete", "run"}
 
 
-def stage(frame: FrameType | None) -> str | None:
-    """The file of ours that a thread is in, None when it waits."""
-    if frame is None or frame.f_code.co_name in _WAITING:
-        return None
+class Sampler:
+    """Books processor seconds to places from the moment that the file `go` exists."""
+
+    def __init__(self, go: Path) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._go = go
+        self._started = False
+        self._used: dict[int, float] = {}
+        self._me = threading.get_ident()
+
+    def start(self) -> None:
+        signal.signal(signal.SIGPROF, self._tick)
+        signal.siginterrupt(signal.SIGPROF, False)  # system calls of all threads go on as if nothing was
+        signal.setitimer(signal.ITIMER_PROF, _EVERY, _EVERY)
+
+    def _tick(self, number: int, interrupted: FrameType | None) -> None:
+        frames = dict(sys._current_frames())
+        frames[self._me] = interrupted  # not this very function
+        for thread, frame in frames.items():
+            try:
+                now = time.clock_gettime(time.pthread_getcpuclockid(thread))
+            except OSError:
+                continue  # it has just ended
+            spent = now - self._used.get(thread, now)
+            self._used[thread] = now
+            if spent and self._started:
+                self.seconds[place(frame)] += spent
+        self._started = self._started or self._go.exists()
+
+
+def place(frame: FrameType | None) -> str:
+    """`file:function` of ours; outside of them it is the event loop, or a thread of it between two calls."""
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith(_HOUSE):
-            return name[len(_HOUSE) :].removesuffix(".py")
-        if frame.f_code.co_name == "_run_once" or frame.f_back is None:
-            return "event loop"
+            file = name[len(_HOUSE) :].removesuffix(".py")
+            return "event loop:run" if file == "app" else f"{file}:{frame.f_code.co_qualname}"
         frame = frame.f_back
-    return None
-
-
-def watch(out: Path) -> None:
-    """Sample until the process ends; then write seconds by stage to `out`."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-
-    def run() -> None:
-        last = time.perf_counter()
-        while True:
-            time.sleep(_EVERY)
-            now = time.perf_counter()
-            me = threading.get_ident()
-            for thread, frame in sys._current_frames().items():
-                if thread != me and (found := stage(frame)):
-                    seconds[found] += now - last
-            last = now
-
-    atexit.register(lambda: out.write_text(json.dumps(seconds)))
-    threading.Thread(target=run, daemon=True, name="sampler").start()
+    return "threads:between two calls"
 
 
 if __name__ == "__main__":
     from relayd.cli import main
 
-    watch(Path(sys.argv[1]))
+    out = Path(sys.argv[1])
+    sampler = Sampler(out.with_suffix(".go"))
+    atexit.register(lambda: out.write_text(json.dumps(sampler.seconds)))
+    sampler.start()
     sys.argv = ["relayd", *sys.argv[2:]]
     main()
