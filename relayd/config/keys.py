@@ -117,9 +117,8 @@ class Keys:
 
     def _unknown(self, key: str, path: Path, known: Sequence[str]) -> None:
         if dotted(path) in NOT_BUILT or pattern(path) in NOT_BUILT:
-            self.problems.add(
-                path, "no such key yet: what it does isn't built", seen="a key of a later version"
-            )
+            seen = "a key whose behaviour isn't built yet"
+            self.problems.add(path, "it to be left out until then", seen=seen)
             return
         homes = list(schema.homes(key))
         hint = schema.words(list(known), "or")
