@@ -40,8 +40,7 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, _EVERY, _EVERY)
 
     def _tick(self, number: int, interrupted: FrameType | None) -> None:
-        frames = dict(sys._current_frames())
-        frames[self._me] = interrupted  # not this very function
+        frames: dict[int, FrameType | None] = {**sys._current_frames(), self._me: interrupted}
         for thread, frame in frames.items():
             try:
                 now = time.clock_gettime(time.pthread_getcpuclockid(thread))
