@@ -24,7 +24,10 @@ from relayd.store.writer import Transaction
 AT_ONCE: Final = 500
 """Recipients that one transaction acts on: others wait for it, some tens of milliseconds at most."""
 
-_SELECT: Final = (
+VOID: Final = "UPDATE recipient SET due = ? WHERE state < 2 AND state = 0 AND due IS NULL"
+"""Leases end with their process. `state < 2` as in the index, which SQLite uses for nothing less."""
+
+SELECT: Final = (
     "SELECT r.id, r.hop, r.sender, r.address, r.state, m.id, m.ref, m.facts, m.dressing, r.pending"
     " FROM recipient r CROSS JOIN message m ON m.n = r.id >> 16 WHERE r.state < 2"
 )
@@ -65,7 +68,7 @@ def act(
     ]
     found = sql.every(
         transaction.db,
-        f"{_SELECT} AND {' AND '.join(conditions)} ORDER BY r.id LIMIT {AT_ONCE}",
+        f"{SELECT} AND {' AND '.join(conditions)} ORDER BY r.id LIMIT {AT_ONCE}",
         (*values, after),
     )
     acted = Acted(last=found[-1][0] if len(found) == AT_ONCE else None)
@@ -137,9 +140,9 @@ def recover(transaction: Transaction, now: datetime) -> None:
     for (n,) in sql.every(db, "SELECT n FROM receiving"):
         db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", rows.span(n))
     db.execute("DELETE FROM receiving")
-    db.execute("UPDATE recipient SET due = ? WHERE state = 0 AND due IS NULL", (stamp,))
+    db.execute(VOID, (stamp,))
     clamp(transaction, now)
-    for row in sql.every(db, f"{_SELECT} AND r.pending IS NOT NULL"):
+    for row in sql.every(db, f"{SELECT} AND r.pending IS NOT NULL"):
         verb, _, reason = row[9].partition(":")
         if rows.STATES[row[4]] in verbs.FROM[Verb(verb)]:
             _change(transaction, row, Verb(verb), Reason(reason) if reason else None, now, Acted())

@@ -69,8 +69,8 @@ def event(m: Message, kind: EventType, index: int) -> Event:
     )
 
 
-async def put(store: SqliteStore, prefix: str) -> None:
-    for number in itertools.count():
+async def put(store: SqliteStore, prefix: str, most: int = 1_000_000) -> None:
+    for number in range(most):
         identity = f"{prefix}{number:022d}"
         large = number % 5 == 4
         m = message(identity, large)
@@ -130,11 +130,15 @@ async def keep_house(store: SqliteStore) -> None:
             raise
 
 
-async def main(folder: Path, prefix: str) -> None:
+async def main(folder: Path, prefix: str, alone: bool) -> None:
     store = await SqliteStore.open(folder)
     say("open")
+    if alone:
+        await put(store, prefix, most=8)
+        await store.close()
+        return
     await asyncio.gather(*(put(store, f"{prefix}{n}") for n in range(3)), deliver(store), keep_house(store))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], "alone" in sys.argv))
