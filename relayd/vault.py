@@ -7,9 +7,11 @@ import base64
 import contextlib
 import hmac
 import os
+import queue
 import secrets
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,9 +31,9 @@ KEY_BITS_MIN = 1024
 
 MASTER_OCTETS = 32
 
-_THREADS = 2
-"""Signing holds no lock of the interpreter, so a second core works while the loop goes on; more threads
-than that only take turns."""
+BATCH = 8
+"""Most signatures made before the first of them is answered: enough to share the cost of waking the loop, few
+enough that 20 sessions don't march in step."""
 
 _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
@@ -58,7 +60,7 @@ class Vault:
     def __init__(self, *, key: rsa.RSAPrivateKey, selector: str, master: bytes) -> None:
         self._key = key
         self._selector = selector
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="sign")
+        self._signer = _Signer(key)
         self.return_path_key = _derive(master, b"relayd return path v1")
         self._fingerprint_key = _derive(master, b"relayd fingerprint v1")
         self.public_key = public_key(key)
@@ -101,18 +103,9 @@ class Vault:
                 )
                 for domain in domains
             ]
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._signed, canonical, fields)
+            return await self._signer.sign(canonical, fields)
         except Exception as error:
             raise SigningFailed(f"no signature: {type(error).__name__}") from error
-
-    def _signed(self, canonical: bytes, fields: Sequence[dkim.Unsigned]) -> bytes:
-        return b"".join(
-            [
-                dkim.signature_field(field, self._key.sign(canonical + field.hashed, _PADDING, _SHA256))
-                for field in fields
-            ]
-        )
 
     def public_record(self, selector: str, domain: str) -> Record:
         """The record that lets receivers check our signatures for this domain."""
@@ -123,7 +116,80 @@ class Vault:
         return hmac.new(self._fingerprint_key, text.encode(), "sha256").hexdigest()
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._signer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    canonical: bytes
+    fields: Sequence[dkim.Unsigned]
+    done: asyncio.Future[bytes]
+
+
+class _Signer:
+    """A thread that signs what waits, a few at a time.
+
+    `cryptography` holds no lock of the interpreter while it works, so a second core signs while the loop goes
+    on. An executor would do the same, but hands over each call by itself: 0.1 ms of processor time, a third
+    of the signature.
+    """
+
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        self._key = key
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    async def sign(self, canonical: bytes, fields: Sequence[dkim.Unsigned]) -> bytes:
+        if self._closed:
+            raise RuntimeError("the vault is closed")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="sign", daemon=True)
+            self._thread.start()
+        job = _Job(canonical, fields, asyncio.get_running_loop().create_future())
+        self._jobs.put(job)
+        return await job.done
+
+    def close(self) -> None:
+        self._closed = True
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            jobs = [job]
+            while len(jobs) < BATCH and not self._jobs.empty():
+                if (job := self._jobs.get()) is None:
+                    self._jobs.put(None)
+                    break
+                jobs.append(job)
+            answers = [(job, self._sign(job)) for job in jobs]
+            for loop in {job.done.get_loop() for job in jobs}:
+                mine = [(job, answer) for job, answer in answers if job.done.get_loop() is loop]
+                with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                    loop.call_soon_threadsafe(_answer, mine)
+
+    def _sign(self, job: _Job) -> bytes | Exception:
+        try:
+            return b"".join(
+                [
+                    dkim.signature_field(
+                        field, self._key.sign(job.canonical + field.hashed, _PADDING, _SHA256)
+                    )
+                    for field in job.fields
+                ]
+            )
+        except Exception as error:
+            return error
+
+
+def _answer(answers: Sequence[tuple[_Job, bytes | Exception]]) -> None:
+    for job, answer in answers:
+        if job.done.done():  # cancelled
+            continue
+        if isinstance(answer, bytes):
+            job.done.set_result(answer)
+        else:
+            job.done.set_exception(answer)
 
 
 def new_key() -> bytes:
