@@ -228,10 +228,15 @@ ON_THE_WAY = sorted(
 )
 
 
+PASSAGES = {"intake": 60, "put": 30, "chunk": 5}
+"""At which passage it is killed: late enough that clients were answered before, with 20 of them at once."""
+
+
 @pytest.mark.parametrize("step", ON_THE_WAY)
 async def test_killed_at_a_named_step_it_loses_nothing(make_world: Callable[..., Any], step: str) -> None:
     async with scene(make_world, seed=1) as (world, ledgers, clients):
-        await world.daemon.start(RELAYD_CRASH_AT=f"{step}:7")
+        passage = PASSAGES.get(step.partition(".")[0], 25)
+        await world.daemon.start(RELAYD_CRASH_AT=f"{step}:{passage}")
         async with clients.sending():
             assert await world.daemon.died() == -9, f"it ended by itself:\n{world.daemon.tail()}"
             ledgers.kills.append(time.monotonic())
