@@ -35,7 +35,11 @@ lost would be made again, so we stay with it; no new delivery starts meanwhile."
 ROUND = 10.0
 """Seconds that the loop waits at most; the watchdog counts its rounds."""
 
-LOGIN_REFUSED = frozenset(reason for reason in Reason if reason.value.startswith("auth."))
+LOGIN_REFUSED = frozenset(
+    reason
+    for reason in Reason
+    if reason.value.startswith("auth.") and reason is not Reason.AUTH_TOO_MANY_ATTEMPTS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,10 @@ enough that a restarting server costs little."""
 
 LONGEST_PAUSE = 600.0
 
+LOCKED_PAUSE = 3600.0
+"""Seconds a hop rests when the server has seen too many logins; each try makes it longer (Google asks for an
+hour)."""
+
 PROBE_EVERY = 300.0
 """Seconds between direct parcels that find out whether port 25 has opened."""
 

@@ -301,3 +301,20 @@ def test_the_books_always_balance(trips: list[tuple[str, Verdict, float]]) -> No
 
     assert room.total == 3
     assert all(room.free(hop) in (1, 2) for hop in (A, B, C, ACME))
+
+
+def test_after_too_many_logins_a_hop_rests_for_an_hour() -> None:
+    """Each further try would make the lock longer."""
+    hops = Hops(total=10, per_hop=5)
+    hops.started("upstream:acme")
+
+    hops.ended(
+        "upstream:acme",
+        [Verdict(fate=Fate.DEFERRED, reason=Reason.AUTH_TOO_MANY_ATTEMPTS, scope=Scope.HOP)],
+        100.0,
+    )
+
+    assert hops.free("upstream:acme") == 0
+    assert hops.next_change(100.0) == 3600.0
+    hops.reopen(3700.0)
+    assert hops.free("upstream:acme") == 1

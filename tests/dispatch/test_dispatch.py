@@ -1,0 +1,218 @@
+"""Lease, deliver, settle: what becomes of a parcel, whatever courier, proof and store do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from relayd.core.delivery import Attempt, State
+from relayd.core.journal import EventType
+from relayd.core.mail import Parcel, Route
+from relayd.core.policy import Refusal
+from relayd.core.reasons import Reason
+from relayd.dressing import Dressed, SigningFailed
+from relayd.store.contract import Body, Selection, StoreDamaged, StoreFull, Verb
+
+from .house import BODY, DRESSING, GREYLISTED, NOON, SENT, UNKNOWN_USER, WRONG_PASSWORD, House, message
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_what_the_server_took_is_sent_and_never_leased_again(house: House) -> None:
+    await house.deliver(message(1), until=EventType.DELIVERED)
+
+    assert await house.states() == [State.SENT]
+    assert house.courier.bodies == [BODY]
+    assert await house.store.lease(NOON, house.hops) == []
+
+
+async def test_every_recipient_gets_its_own_end(house: House) -> None:
+    house.courier.verdicts = [SENT, UNKNOWN_USER, GREYLISTED]
+
+    async with house.open():
+        await house.put(message(1, "a@one.example", "b@two.example", "c@three.example"))
+        await house.until(EventType.DELIVERED, EventType.FAILED, EventType.DEFERRED, count=3)
+
+    assert sorted(await house.states()) == [State.FAILED, State.QUEUED, State.SENT]
+
+
+async def test_a_test_sender_s_mail_reaches_nobody_and_is_reported_as_if(house: House) -> None:
+    await house.deliver(message(1, test=True), until=EventType.DELIVERED)
+
+    assert house.courier.parcels == []
+    assert (await house.last(EventType.DELIVERED)).test
+
+
+async def test_a_courier_s_fault_is_uncertain_once_and_then_held_for_a_person(house: House) -> None:
+    house.courier.verdicts = [RuntimeError("a bug after the final dot")]
+    await house.deliver(message(1), until=EventType.UNCERTAIN)
+    house.courier.verdicts = [RuntimeError("again")]
+
+    async with house.open():
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.HELD)
+
+    assert await house.states() == [State.HELD]
+    assert len(house.courier.parcels) == 2
+
+
+async def test_a_recipient_that_the_courier_forgets_is_not_lost(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.courier.verdicts = [None]
+
+    await house.deliver(message(1), until=EventType.UNCERTAIN)
+
+    assert await house.states() == [State.QUEUED]
+    assert "lost recipients [0]" in caplog.text
+
+
+async def test_a_damaged_body_holds_this_message_only(house: House) -> None:
+    house.courier.verdicts = [StoreDamaged("relayd.db: part 2 is damaged")]
+
+    await house.deliver(message(1), message(2), until=EventType.DELIVERED)
+
+    assert sorted(await house.states()) == [State.HELD, State.SENT]
+    assert (await house.last(EventType.HELD)).reason is Reason.SERVER_ERROR
+
+
+async def test_a_result_the_store_can_t_take_is_written_later_and_nothing_is_sent_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle, seen = house.store.settle, []
+
+    async def full_at_first(*args: Any, **more: Any) -> None:
+        seen.append(house.dispatcher.stuck)
+        if len(seen) < 3:
+            raise StoreFull("no space left")
+        await settle(*args, **more)
+
+    monkeypatch.setattr(house.store, "settle", full_at_first)
+
+    await house.deliver(message(1), until=EventType.DELIVERED)
+
+    assert seen == [False, True, True]
+    assert len(house.courier.parcels) == 1
+    assert not house.dispatcher.stuck
+
+
+async def test_mail_of_a_sender_that_was_removed_is_held(house: House) -> None:
+    del house.senders["acme"]
+
+    await house.deliver(message(1), until=EventType.HELD)
+
+    assert (await house.last(EventType.HELD)).reason is Reason.SENDER_UNKNOWN
+    assert house.courier.parcels == []
+
+
+async def test_a_message_whose_proof_is_gone_is_dressed_anew_before_its_first_attempt(house: House) -> None:
+    anew = replace(DRESSING, reason=Reason.SENDER_UNPROVEN, header=b"From: anew@my.platform.example\r\n")
+    one = message(1)
+    house.dresser.standing = False
+    house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)
+
+    await house.deliver(one, until=EventType.DELIVERED)
+
+    assert [parcel.message.dressing.header for parcel in house.courier.parcels] == [anew.header]
+    assert (await house.last(EventType.RUNG_CHANGED)).reason is Reason.SENDER_UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("anew", "state", "kind", "reason"),
+    [
+        (
+            Refusal(code=550, enhanced="5.7.1", reason=Reason.SENDER_UNPROVEN, text="not proven"),
+            State.FAILED,
+            EventType.FAILED,
+            Reason.SENDER_UNPROVEN,
+        ),
+        (
+            Dressed(dressing=DRESSING, recipients=(), held=Reason.SENDER_UNPROVEN),
+            State.HELD,
+            EventType.HELD,
+            Reason.SENDER_UNPROVEN,
+        ),
+        (SigningFailed("no key"), State.HELD, EventType.HELD, Reason.SIGNING_FAILED),
+    ],
+    ids=["rejected", "held", "signing fails"],
+)
+async def test_what_can_t_be_dressed_anew_leaves_unsent(
+    house: House, anew: Any, state: State, kind: EventType, reason: Reason
+) -> None:
+    house.dresser.standing = False
+    house.dresser.anew = anew
+
+    await house.deliver(message(1), until=kind)
+
+    assert await house.states() == [state]
+    assert (await house.last(kind)).reason is reason
+    assert house.courier.parcels == []
+
+
+async def test_once_a_recipient_is_on_the_road_the_dressing_stays_and_the_rest_is_held(house: House) -> None:
+    def gone(parcel: Parcel) -> None:
+        house.dresser.standing = False
+
+    house.courier.arrived = gone
+    house.dresser.anew = AssertionError("must not be dressed anew")  # type: ignore[assignment]
+    on_the_road = asyncio.Event()
+    deliver = house.courier.deliver
+
+    async def slowly(parcel: Parcel, body: Body) -> Sequence[Attempt]:
+        attempts = await deliver(parcel, body)
+        await on_the_road.wait()
+        return attempts
+
+    house.courier.deliver = slowly  # type: ignore[method-assign]
+    async with house.open():
+        await house.put(message(1, "a@one.example", "b@two.example"))
+        await house.until(EventType.HELD)
+        on_the_road.set()
+        await house.until(EventType.DELIVERED)
+
+    assert sorted(await house.states()) == [State.HELD, State.SENT]
+
+
+async def test_a_refused_login_holds_what_waits_for_that_hop_after_one_try(house: House) -> None:
+    house.courier.verdicts = [WRONG_PASSWORD]
+    house.hops.resize(total=1, per_hop=1)
+
+    async with house.open():
+        await house.put(message(1, route=Route.UPSTREAM), message(2, route=Route.UPSTREAM), message(3))
+        await house.until(EventType.HELD, count=2)
+        await house.until(EventType.DELIVERED)
+
+    assert house.logins.refused == [("upstream:acme", Reason.AUTH_WRONG_PASSWORD)]
+    assert house.hops.closed("upstream:acme") is Reason.AUTH_WRONG_PASSWORD
+    assert [parcel.hop.key for parcel in house.courier.parcels] == ["upstream:acme", "direct:example.com"]
+    assert sorted(await house.states()) == [State.HELD, State.HELD, State.SENT]
+
+
+async def test_drain_waits_for_what_is_on_the_road_and_leaves_the_rest_for_the_next_start(
+    house: House,
+) -> None:
+    never = asyncio.Event()
+    on_the_road = asyncio.Event()
+
+    async def stuck(parcel: Parcel, body: Body) -> Sequence[Attempt]:
+        on_the_road.set()
+        await never.wait()
+        return []
+
+    house.courier.deliver = stuck  # type: ignore[method-assign]
+    await house.put(message(1))
+    task = asyncio.create_task(house.dispatcher.run())
+    await on_the_road.wait()
+    task.cancel()
+
+    left = await house.dispatcher.drain(0)
+
+    assert left == 1
+    assert await house.states() == [State.QUEUED]
