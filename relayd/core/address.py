@@ -59,6 +59,8 @@ class AddressError(ValueError):
 
 def shown(value: str, limit: int = 80) -> str:
     """A value somebody sent, fit for a reply line or a log: printable ASCII, at most `limit` characters."""
+    if len(value) <= limit and value.isascii() and value.isprintable():
+        return value
     clean = "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in value[: limit + 1])
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."
 

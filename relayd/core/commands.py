@@ -72,7 +72,7 @@ def parse_rcpt(argument: bytes, *, extended: bool, smtputf8: bool) -> Address:
     path, rest = _split(_RCPT, argument, answer.RCPT_SYNTAX)
     address = _address(path, smtputf8, sender=False)
     for name in _parameters(rest, extended):
-        raise CommandError(answer.PARAMETER_UNKNOWN(name), str(address))
+        raise CommandError(answer.PARAMETER_UNKNOWN(name))
     return address
 
 
