@@ -154,6 +154,32 @@ def recognise(host: str | None) -> Provider | None:
     return None
 
 
+# What providers leave in their texts, for replies that come without a host: pasted, or passed on by another.
+_MARKS = (
+    ("gsmtp", Provider.GOOGLE),
+    ("support.google.com/", Provider.GOOGLE),
+    ("protection.outlook.com", Provider.MICROSOFT),
+    (".prod.outlook.com", Provider.MICROSOFT),
+    ("sender.office.com", Provider.MICROSOFT),
+    ("aka.ms/", Provider.MICROSOFT),
+    ("delist@", Provider.MICROSOFT),
+    ("(s31", Provider.MICROSOFT),
+    (".yahoo.com", Provider.YAHOO),
+    ("yahooinc.com", Provider.YAHOO),
+    ("support.apple.com", Provider.APPLE),
+    ("postmaster.gmx.", Provider.UNITED_INTERNET),
+    ("postmaster.web.de", Provider.UNITED_INTERNET),
+    ("t-online.de", Provider.TELEKOM),
+    ("ofr_", Provider.ORANGE),
+    ("ofr00", Provider.ORANGE),
+)
+
+
+def recognise_text(text: str) -> Provider | None:
+    """The provider whose mark stands in a reply's text (in lower case), or None."""
+    return next((provider for mark, provider in _MARKS if mark in text), None)
+
+
 _PAGES = {
     (Provider.GOOGLE, Reason.AUTH_APP_PASSWORD_NEEDED): "https://support.google.com/accounts/answer/185833",
     (Provider.GOOGLE, Reason.AUTH_WRONG_PASSWORD): "https://support.google.com/accounts/answer/185833",

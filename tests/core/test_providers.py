@@ -2,7 +2,7 @@
 
 import pytest
 
-from relayd.core.providers import CARDS, Provider, card, help_page, recognise
+from relayd.core.providers import CARDS, Provider, card, help_page, recognise, recognise_text
 from relayd.core.reasons import Reason
 
 
@@ -75,3 +75,16 @@ def test_a_help_page_belongs_to_a_provider_and_a_cause() -> None:
     assert page == "https://support.google.com/accounts/answer/185833"
     assert help_page("smtp.gmail.com", Reason.RECIPIENT_FULL) is None
     assert help_page("mx.example.org", Reason.AUTH_APP_PASSWORD_NEEDED) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "provider"),
+    [
+        ("no such user - gsmtp", Provider.GOOGLE),
+        ("access denied [db5eur03ft012.eop-eur03.prod.protection.outlook.com]", Provider.MICROSOFT),
+        ("invalid recipient. ofr_416", Provider.ORANGE),
+        ("no such user", None),
+    ],
+)
+def test_a_reply_without_a_host_is_known_by_its_marks(text: str, provider: Provider | None) -> None:
+    assert recognise_text(text) is provider

@@ -45,7 +45,7 @@ _ENHANCED = (
     ),
     digit(Reason.POLICY_OTHER, MESSAGE, "550 5.1.8 Bad sender's system", role=MX, enhanced="x.1.8"),
     digit(Reason.RECIPIENT_DOMAIN, RECIPIENT, "556 5.1.10 Takes no mail", enhanced="x.1.10"),
-    digit(Reason.RECIPIENT_DISABLED, RECIPIENT, "550 5.2.1 Not accepting", enhanced="x.2.1"),
+    digit(Reason.RECIPIENT_DISABLED, RECIPIENT, "550 5.2.1 Not accepting", enhanced="5.2.1"),
     digit(Reason.RECIPIENT_FULL, RECIPIENT, "452 4.2.2 No room", enhanced="x.2.2"),
     final(Reason.MESSAGE_TOO_BIG, MESSAGE, "552 5.2.3 Length exceeds limit", enhanced="5.2.3"),
     digit(Reason.RECIPIENT_REFUSED, RECIPIENT, "550 5.2.4 Mailing list expansion", enhanced="x.2.4"),

@@ -144,6 +144,23 @@ ROWS = (
         "p=maxsizeerror",
         provider=_G,
     ),
+    later(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "421 4.7.0 [192.0.2.1] Our system has detected that this message is suspicious due to the nature of "
+        "the "
+        "content and/or the links within. - gsmtp",
+        "nature of the content",
+        provider=_G,
+    ),
+    final(
+        Reason.MESSAGE_MALFORMED,
+        MESSAGE,
+        "550-5.7.1 [192.0.2.1] Messages missing a valid address in From: header, or having no From: header,\n"
+        "550 5.7.1 are not accepted. - gsmtp",
+        "messages missing a valid address",
+        provider=_G,
+    ),
     final(
         Reason.MESSAGE_MALFORMED,
         MESSAGE,

@@ -101,6 +101,20 @@ _YAHOO = (
         provider=_Y,
     ),
     final(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "554 5.7.9 Message not accepted for policy reasons. See https://postmaster.yahooinc.com/error-codes",
+        "not accepted for policy reasons",
+        provider=_Y,
+    ),
+    final(
+        Reason.MESSAGE_MALFORMED,
+        MESSAGE,
+        "554 Message not allowed - Headers are not RFC compliant[291]",
+        "not rfc compliant",
+        provider=_Y,
+    ),
+    final(
         Reason.POLICY_DMARC,
         MESSAGE,
         "554 5.7.5 (AU01) Message not accepted due to failed authentication of the domain in From",
@@ -268,7 +282,7 @@ _TELEKOM = (
         HOP,
         "554 IP=192.0.2.1 - A problem occurred. Ask your postmaster for help or to contact "
         "tosa@rx.t-online.de to clarify. (BL)",
-        "(bl)",
+        "a problem occurred",
         provider=_T,
     ),
     later(
@@ -307,6 +321,20 @@ _ORANGE = (
         RECIPIENT,
         "552 5.1.1 Boite du destinataire pleine. Recipient overquota. OFR_417",
         "ofr_417",
+        provider=_O,
+    ),
+    final(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "550 5.2.0 Mail rejete. Mail rejected. ofr_506 [506]",
+        "ofr_506",
+        provider=_O,
+    ),
+    final(
+        Reason.POLICY_OTHER,
+        MESSAGE,
+        "501 5.1.0 Emetteur invalide. Invalid Sender. OFR004_405 [405]",
+        "ofr004_405",
         provider=_O,
     ),
     later(

@@ -35,6 +35,23 @@ _AS_MX = (
         "recipient address rejected: access denied",
         provider=_M,
     ),
+    digit(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.4.1 All recipient addresses rejected : Access denied "
+        "[AM0EUR02FT029.eop-EUR02.prod.protection.outlook.com]",
+        "all recipient addresses rejected",
+        provider=_M,
+    ),
+    # The recipient's limit for an hour, said with a 554.
+    later(
+        Reason.RATE_LIMITED,
+        RECIPIENT,
+        "554 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per "
+        "hour.",
+        provider=_M,
+        enhanced="x.2.122",
+    ),
     final(
         Reason.RECIPIENT_UNKNOWN,
         RECIPIENT,

@@ -121,13 +121,6 @@ _FILTERS = (
     later(
         Reason.REPUTATION_BLOCKLIST,
         HOP,
-        "550 Rejected by header based blacklist: https://community.mimecast.com/docs/DOC-1369#550 "
-        "[x1yZ-2abPQ]",
-        "doc-1369#550",
-    ),
-    later(
-        Reason.REPUTATION_BLOCKLIST,
-        HOP,
         "554 Service unavailable; Client host [192.0.2.1] blocked using Barracuda Reputation; "
         "https://www.barracudanetworks.com/reputation/?r=1&ip=192.0.2.1",
         "barracuda reputation",
@@ -141,4 +134,22 @@ _FILTERS = (
     ),
 )
 
-ROWS = _SES + _SENDGRID + _ZOHO + _BREVO + _FILTERS
+# smtp.fm, "Mimecast": every refusal links to the same page, its words tell them apart.
+_MIMECAST = (
+    final(
+        Reason.POLICY_OTHER,
+        MESSAGE,
+        "550 Administrative prohibition - envelope blocked - "
+        "https://community.mimecast.com/docs/DOC-1369#550 [x1yZ-2abPQ]",
+        "envelope blocked",
+    ),
+    final(
+        Reason.POLICY_OTHER,
+        MESSAGE,
+        "554 Email rejected due to security policies - https://community.mimecast.com/docs/DOC-1369#554 "
+        "[x1yZ-2abPQ]",
+        "security policies",
+    ),
+)
+
+ROWS = _SES + _SENDGRID + _ZOHO + _BREVO + _FILTERS + _MIMECAST
