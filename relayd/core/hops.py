@@ -121,7 +121,9 @@ class Hops:
         standing.in_flight -= 1
         self._in_flight -= 1
         self._note_port(hop, verdicts, now)
-        if any(_well(verdict) for verdict in verdicts):
+        if any(verdict.reason is Reason.AUTH_TOO_MANY_ATTEMPTS for verdict in verdicts):
+            standing.failures, standing.until = max(standing.failures, 1), now + LOCKED_PAUSE
+        elif any(_well(verdict) for verdict in verdicts):
             standing.failures, standing.until = 0, None
         elif verdicts and all(_unwell(verdict) for verdict in verdicts) and standing.until is None:
             # Parcels that were on the road together fail together: one failure.
