@@ -76,12 +76,15 @@ class Domains:
         self._looked: dict[str, Looked] = {}
         self._remembered: dict[str, bool] = {}
         self._under_way: dict[str, asyncio.Task[Looked]] = {}
+        self._loaded = False
 
     async def load(self) -> None:
-        """Take up what was believed before the restart; a proof of another key counts nothing."""
+        """Take up what was believed before; a proof of another key counts nothing. The first look does it
+        by itself."""
         for name, value in (await self._store.recall(_KIND)).items():
             if value.get("key") == self._fingerprint():
-                self._remembered[name] = value.get("proven") == "yes"
+                self._remembered.setdefault(name, value.get("proven") == "yes")
+        self._loaded = True
 
     def known(self, domain: str) -> bool | None:
         """Whether our key is published in this domain, from the last look; None when that is too old."""
@@ -137,7 +140,15 @@ class Domains:
     def _name(self, domain: str) -> str:
         return f"{self._selector}._domainkey.{domain}"
 
+    async def _load_once(self) -> None:
+        try:
+            if not self._loaded:
+                await self.load()
+        except StoreError as error:
+            log.error("what was proven before can't be read: %s", error)
+
     async def _look(self, domain: str) -> Looked:
+        await self._load_once()
         # fresh: the answers are cached here, and the second clear no must be a new one
         answer = await self._resolver.txt(self._name(domain), fresh=True)
         look, ttl, text = self._judged(answer)

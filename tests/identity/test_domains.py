@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ from relayd.core.sender import Sender
 from relayd.identity.domains import GRACE, Domains, return_path_problem
 from relayd.net.dns import Resolver
 from relayd.sandbox.zone import DnsFault, NameServer, Zone
-from relayd.store.contract import Selection, StoreFull
+from relayd.store.contract import Selection, StoreDamaged, StoreFull
 from relayd.store.memory import MemoryStore
 from relayd.vault import public_record
 
@@ -52,9 +52,15 @@ ACME = Sender(
 
 
 class Store(MemoryStore):
-    """The honest one, which can run out of space."""
+    """The honest one, which can run out of space or be unreadable."""
 
     full = False
+    damaged = False
+
+    async def recall(self, kind: str) -> Mapping[str, Mapping[str, str]]:
+        if self.damaged:
+            raise StoreDamaged("not a database")
+        return await super().recall(kind)
 
     async def remember(self, *args, **kwargs) -> None:
         if self.full:
@@ -196,7 +202,6 @@ async def test_trouble_in_dns_keeps_the_last_known_proof(bench: Bench, fault: Dn
     bench.seconds = 10_000
     assert await bench.domains.proven("acme.example")
     again = bench.restarted()
-    await again.load()
     assert await again.proven("acme.example")
     assert await bench.kinds() == [(EventType.PROVEN, "acme")]
 
@@ -211,14 +216,12 @@ async def test_what_was_proven_for_another_key_counts_nothing(bench: Bench) -> N
     await bench.domains.proven("acme.example")
     bench.zone.fault("*", DnsFault.SERVFAIL)
     other = bench.restarted(key=KEY[:-1])
-    await other.load()
     assert not await other.proven("acme.example")
 
 
 async def test_a_restart_tells_nothing_twice(bench: Bench) -> None:
     await bench.domains.proven("acme.example")
     again = bench.restarted()
-    await again.load()
     await again.proven("acme.example")
     assert await bench.kinds() == [(EventType.PROVEN, "acme")]
 
@@ -244,6 +247,11 @@ async def test_a_store_that_can_not_write_does_not_undo_what_dns_says(bench: Ben
     bench.store.full = False
     await bench.domains.look("acme.example")
     assert await bench.kinds() == [(EventType.PROVEN, "acme")]
+
+
+async def test_a_store_that_can_not_be_read_does_not_stop_the_look(bench: Bench) -> None:
+    bench.store.damaged = True
+    assert await bench.domains.proven("acme.example")
 
 
 # --- letting go what waited ---
