@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from relayd.config import text
 from relayd.config.problems import Problems
@@ -47,7 +48,9 @@ def _lay(tree: Value, path: tuple[str, ...], written: str, source: str, problems
     if slot is not None and _is_yaml(slot, written):
         reader = Reader(file=source, path=path)
         value = reader.read(written)
-        problems.add_complaints(reader.complaints)
+        problems.add_complaints(
+            [replace(found, place=place, path=found.path or path) for found in reader.complaints]
+        )
     for rival in _rivals(path[-1]):  # RELAYD_..._PASSWORD wins over password_file in the file
         section.pop(rival, None)
     if value is None:

@@ -11,6 +11,8 @@ from relayd.core import settings_schema as schema
 
 Path = tuple[str | int, ...]
 
+SEEN_MAX = 100  # characters of a value that an error shows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigError:
@@ -63,8 +65,8 @@ class Problems:
             file=place.file,
             line=place.line,
             key=dotted(path),
-            seen=self.written(path) if seen is None else seen,
-            expected=expected,
+            seen=_printable(self.written(path) if seen is None else seen),
+            expected=_printable(expected),
         )
         (self.warnings if warning else self.errors).append(error)
 
@@ -75,7 +77,7 @@ class Problems:
 
     def add_complaints(self, complaints: Sequence[Complaint]) -> None:
         for found in complaints:
-            self.add(found.path, found.expected, seen=found.seen, place=found.place)
+            self.add(found.path, found.expected, seen=_short(found.seen), place=found.place)
 
     def is_broken(self, path: Path) -> bool:
         """Whether the value or what holds it was complained about."""
@@ -90,7 +92,7 @@ class Problems:
         if value is None or (value.data is None and not value.text):
             return "nothing"
         plain = isinstance(value.data, dict | list)
-        return HIDDEN if is_secret(path) and not plain else value.text
+        return HIDDEN if is_secret(path) and not plain else _short(value.text)
 
     def all(self) -> ConfigErrors:
         return ConfigErrors(sorted(self.errors, key=self._order), sorted(self.warnings, key=self._order))
@@ -117,3 +119,12 @@ def dotted(path: Path) -> str:
 def pattern(path: Path) -> str:
     """A path without list positions, as NOT_BUILT names keys."""
     return ".".join(part for part in path if isinstance(part, str))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SEEN_MAX else text[: SEEN_MAX - 3] + "..."
+
+
+def _printable(text: str) -> str:
+    """One line, and nothing in it that commands a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -86,7 +86,9 @@ class Reader:
                     line, (), f"{mark}{anchor}", f"no {word}; write out the value where it is needed"
                 )
             if tag := getattr(event, "tag", None):
-                self._complain(line, (), _short(tag), "no tags; types follow from the key")
+                self._complain(
+                    line, (), tag.replace("tag:yaml.org,2002:", "!!"), "no tags; types follow from the key"
+                )
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 self._complain(line, (), f"more than {MAX_DEPTH} levels", "a few levels of keys and lists")
@@ -144,7 +146,7 @@ class Reader:
         if isinstance(error, yaml.reader.ReaderError):
             line = text.count("\n", 0, error.position) + 1
             self._complain(
-                line, (), f"the character U+{ord(str(error.character)):04X}", "printable characters"
+                line, (), f"the character U+{_number(error.character):04X}", "printable characters"
             )
             return
         written = text.splitlines()[line - 1] if line and line <= text.count("\n") + 1 and text else ""
@@ -153,13 +155,14 @@ class Reader:
             return
         problem = getattr(error, "problem", None) or "something that is not YAML"
         context = getattr(error, "context", None)
-        self._complain(
-            line, (), " ".join(filter(None, (problem, context))), "YAML: `key: value`, indented by spaces"
-        )
+        what = " ".join(filter(None, (problem, context)))
+        self._complain(line, (), f"YAML that can't be read: {what}", "`key: value`, indented by spaces")
 
     def _complain(self, line: int | None, path: Path, seen: str, expected: str) -> None:
         place = Place(file=self.file, line=line)
-        self.complaints.append(Complaint(place=place, path=path, seen=_short(seen), expected=expected))
+        complaint = Complaint(place=place, path=path, seen=seen, expected=expected)
+        if complaint not in self.complaints:  # a bomb of aliases is one complaint a line
+            self.complaints.append(complaint)
 
 
 def plain(text: str, tag: str) -> Plain:
@@ -232,5 +235,5 @@ def walk(value: Value, path: Path = ()) -> Iterator[tuple[Path, Value]]:
             yield from walk(child, (*path, index))
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
+def _number(character: int | str | bytes) -> int:
+    return character if isinstance(character, int) else ord(character)

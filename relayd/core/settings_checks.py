@@ -125,8 +125,8 @@ def _tcp_listener(path: Path, listen: Listen) -> Iterator[Finding]:
 
 def _socket_path(path: Path, socket: str) -> Iterator[Finding]:
     if len(socket.encode()) > SUN_PATH:
-        wanted = f"a socket path of at most {SUN_PATH} octets, the limit of the system; this one has "
-        yield Finding(path=path, expected=f"{wanted}{len(socket.encode())}: {socket}")
+        wanted = f"a socket path of at most {SUN_PATH} octets, the limit of the system"
+        yield Finding(path=path, expected=f"{wanted}; this one has {len(socket.encode())}")
 
 
 def _logins(parts: Parts) -> Iterator[Finding]:
