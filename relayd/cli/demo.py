@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def demo(*, stay: bool = False, console: Console | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="relayd-demo-") as folder:
             return asyncio.run(_Demo(Path(folder), console).run(stay=stay))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, SIGTERM
         return 0 if stay else 1
     except _Failed as problem:
         console.print(f"[bold red]The demo could not run:[/] {problem}", soft_wrap=True)
@@ -83,6 +84,9 @@ class _Demo:
 
     async def run(self, *, stay: bool) -> int:
         started = time.monotonic()
+        me = asyncio.current_task()
+        assert me is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # so that nothing is left
         world = World(self._make_key())
         async with contextlib.AsyncExitStack() as stack:
             try:
@@ -216,6 +220,7 @@ class _Demo:
             server=arrived[0].name if arrived else None,
             received=arrived[1] if arrived else None,
             seen=world.seen(arrived[1]) if arrived else None,
+            on_the_way=world.on_the_way(case.invoice.number),
         )
 
     async def _stay(self, world: World, process: asyncio.subprocess.Process) -> None:

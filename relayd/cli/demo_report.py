@@ -51,6 +51,7 @@ class Outcome:
     server: str | None  # where it arrived
     received: Received | None
     seen: Seen | None
+    on_the_way: Received | None  # at the customer's own server
 
     @property
     def last(self) -> dict[str, Any]:
@@ -76,6 +77,9 @@ class Outcome:
         if case.delayed_by:
             delays = [event.get("reason") for event in self.events if event["type"] == "deferred"]
             expected.append(("delays", delays, [case.delayed_by]))
+        if case.login or self.on_the_way:
+            way = self.on_the_way
+            expected.append(("login", way and (way.login, way.tls is not None), (case.login, True)))
         if seen is not None:
             expected += [
                 ("From", seen.header_from, case.header_from),
@@ -122,7 +126,7 @@ class Report:
         line = Text("  ")
         line.append(f"{event.get('ref') or '':8} ", style="bold")
         line.append(f"{kind:10} ", style=_COLOURS.get(kind, ""))
-        line.append(f"{event.get('recipient') or ''}")
+        line.append(f"{event.get('recipient') or event.get('sender') or 'the platform'}")
         line.append(f"  {what}" if what else "", style="dim")
         self._console.print(line, soft_wrap=True)
 
@@ -179,7 +183,9 @@ class Report:
         self._console.print()
         self._console.print(Rule(Text(text, style="bold"), align="left", style="cyan"))
 
-    def _receipt(self, number: str, server: str, received: Received, seen: Seen) -> None:
+    def _receipt(
+        self, number: str, server: str, received: Received, seen: Seen, way: Received | None = None
+    ) -> None:
         table = Table.grid(padding=(0, 2))
         signed = ", ".join(f"verified for {domain}" for domain in seen.signed_by) or "none"
         passed = f" (aligned by {' and '.join(seen.aligned_by)})" if seen.aligned_by else ""
@@ -191,6 +197,9 @@ class Report:
             ("DKIM", Text(signed, style="green" if seen.signed_by else "dim")),
             ("DMARC", Text(seen.dmarc + passed, style="green" if good else "bold red")),
         ]
+        if way is not None:
+            how = f"through the customer's server: {way.tls}, logged in as {way.login}"
+            rows.insert(0, ("Came", Text(how)))
         for name, value in rows:
             table.add_row(Text(name, style="dim"), value)
         to = ", ".join(received.recipients)

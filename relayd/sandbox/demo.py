@@ -84,6 +84,7 @@ class Case:
     reply_to: str | None = None
     signed_by: tuple[str, ...] = ()
     aligned_by: tuple[str, ...] = ()
+    login: str | None = None  # at the customer's own server
 
 
 def _invoice(number: str, name: str, address: str, to: str, total: str) -> Invoice:
@@ -117,6 +118,7 @@ CASES = (
         rung="upstream",
         header_from=f"Globex BV <{GLOBEX}>",
         aligned_by=("spf",),
+        login=GLOBEX,
     ),
     Case(
         invoice=_invoice("RE-1004", "Acme GmbH & Söhne", ACME, "nobody@hotel.example", "€ 57.00"),
@@ -196,12 +198,15 @@ class World:
 
     def received(self, number: str) -> tuple[Receiver, Received] | None:
         """Where this invoice arrived in the end."""
-        wanted = f"{number}.pdf".encode()  # the attachment's name
         for receiver in self.mail_servers:
             for each in receiver.received:
-                if wanted in each.content:
+                if _is(number, each):
                     return receiver, each
         return None
+
+    def on_the_way(self, number: str) -> Received | None:
+        """What the customer's own server took of this invoice, if it went there."""
+        return next((each for each in self.upstream.received if _is(number, each)), None)
 
     def seen(self, received: Received) -> Seen:
         return look_at(received, self.zone)
@@ -270,3 +275,7 @@ class World:
             "dns": {"nameservers": [self.names.address]},
             "allow_private": {"delivery": ["127.0.0.0/8"], "upstreams": ["127.0.0.0/8"]},
         }
+
+
+def _is(number: str, received: Received) -> bool:
+    return f"{number}.pdf".encode() in received.content  # the attachment's name

@@ -22,13 +22,13 @@ from relayd.sandbox.demo import CASES, PLATFORM
 COMMAND = (sys.executable, "-c", "from relayd.cli import main; main()", "demo")
 
 
-async def start(*options: str) -> asyncio.subprocess.Process:
+async def start(*options: str, **environ: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *COMMAND,
         *options,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "COLUMNS": "160", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
+        env={**os.environ, "COLUMNS": "160", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **environ},
     )
 
 
@@ -52,6 +52,7 @@ async def test_every_invoice_comes_out_as_it_should_within_a_minute() -> None:
     assert "laden@krueger-flowers.example" in about(output, got, "RE-1001")
     assert "verified for acme.example" in about(output, got, "RE-1002")
     assert "pass (aligned by spf)" in about(output, got, "RE-1003")
+    assert "TLSv1.3, logged in as invoices@globex.example" in about(output, got, "RE-1003")
     for number in ("RE-1001", "RE-1002", "RE-1003", "RE-1006"):
         assert re.search(r"DMARC +pass", about(output, got, number))
         assert "sent" in about(output, status, number)
@@ -71,8 +72,9 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_stays_when_asked_and_ends_in_order() -> None:
-    process = await start("--stay")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+async def test_it_stays_when_asked_and_ends_in_order(end: signal.Signals, tmp_path: Path) -> None:
+    process = await start("--stay", TMPDIR=str(tmp_path))
     assert process.stdout is not None
     seen = b""
     async with asyncio.timeout(60):
@@ -80,9 +82,10 @@ async def test_it_stays_when_asked_and_ends_in_order() -> None:
             line = await process.stdout.readline()
             assert line, seen.decode()
             seen += line
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         await process.communicate()
     assert process.returncode == 0
+    assert os.listdir(tmp_path) == []  # the daemon has ended too, or it would have been in the way
 
 
 def test_what_comes_out_wrong_is_said_and_makes_the_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +99,7 @@ def test_what_comes_out_wrong_is_said_and_makes_the_exit_code_1(monkeypatch: pyt
 
 def test_an_invoice_of_which_nothing_is_known_is_wrong_in_every_way() -> None:
     outcome = demo_report.Outcome(
-        case=CASES[3], events=(), answer=None, server=None, received=None, seen=None
+        case=CASES[3], events=(), answer=None, server=None, received=None, seen=None, on_the_way=None
     )
     assert outcome.status == "unknown"
     assert {problem.split(":")[0] for problem in outcome.problems()} >= {
