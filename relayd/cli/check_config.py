@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from relayd.core.settings import Settings
 
 
+DNS_LIFETIME, DNS_PATIENCE = 2.0, 3.0
+"""Seconds for one question and for a look-up in all: a person is waiting."""
+
+
 @click.command("check-config")
 @config_option
 @set_option
@@ -36,7 +40,8 @@ def check_config_command(config: Path, flags: tuple[str, ...], as_json: bool) ->
 
     errors: Sequence[ConfigError] = ()
     try:
-        warnings = read(config, flags=flags, service=False).warnings
+        good = read(config, flags=flags, service=False)
+        warnings = (*good.warnings, *_return_path(config, good.settings))
     except ConfigErrors as found:
         errors, warnings = found.errors, found.warnings
     if as_json:
@@ -46,6 +51,32 @@ def check_config_command(config: Path, flags: tuple[str, ...], as_json: bool) ->
     else:
         _print(config, errors, warnings)
     raise SystemExit(EX_CONFIG if errors else 0)
+
+
+def _return_path(config: Path, settings: Settings) -> Sequence[ConfigError]:
+    """What DNS says about the domain that bounces come back to; nothing while DNS doesn't answer."""
+    import asyncio
+
+    from relayd.config import ConfigError
+    from relayd.identity.domains import return_path_problem
+    from relayd.net.dns import Resolver
+
+    platform = settings.platform
+    domain = platform.return_path or platform.domain
+
+    async def ask() -> str | None:
+        resolver = Resolver(settings.dns.nameservers, lifetime=DNS_LIFETIME, patience=DNS_PATIENCE)
+        try:
+            return await return_path_problem(resolver, domain)
+        finally:
+            await resolver.close()
+
+    problem = asyncio.run(ask())
+    if problem is None:
+        return ()
+    key = "platform.return_path" if platform.return_path else "platform.domain"
+    expected = f"a domain that bounces find and receivers trust: {problem}"
+    return (ConfigError(file=str(config), line=None, key=key, seen=domain, expected=expected),)
 
 
 def _print(config: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError]) -> None:
