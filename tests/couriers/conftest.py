@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,10 +74,17 @@ class Letter:
         return self.parcel.message.dressing.header + b"\r\n" + b"".join(self.chunks)
 
 
+HEADER = b"""From: billing@acme.example\r
+Date: Fri, 02 Jan 2026 03:04:05 +0000\r
+Message-ID: <4711@my.platform.example>\r
+Subject: Invoice 4711\r
+"""
+
+
 def letter(
     *recipients: str,
     hop: Hop | None = None,
-    header: bytes = b"From: billing@acme.example\r\nSubject: Invoice 4711\r\n",
+    header: bytes = HEADER,
     body: bytes | Sequence[bytes] = b"Please pay.\r\n.\r\n..dots\r\n",
     return_path: str = "bounce@my.platform.example",
     eight_bit: bool = False,
@@ -137,7 +143,7 @@ class World:
 
     names: NameServer
     authority: Authority
-    ca_file: str
+    contexts: Contexts
     closing: list[Any] = field(default_factory=list)
 
     @property
@@ -155,11 +161,10 @@ class World:
         deadlines: Deadlines | None = None,
         ourselves: Ourselves | None = None,
         pool: Pool | None = None,
-        ca_file: str | None = None,
     ) -> Handover:
         handover = Handover(
             hostname="relay.my.platform.example",
-            contexts=Contexts(ca_file or self.ca_file),
+            contexts=self.contexts,
             deadlines=deadlines or patient(),
             ourselves=ourselves,
             pool=pool,
@@ -177,11 +182,7 @@ class World:
 
     def upstream(self, upstream: Upstream | None, **options: Any) -> UpstreamCourier:
         handover = options.pop("handover", None) or self.handover(
-            **{
-                key: options.pop(key)
-                for key in ("deadlines", "ourselves", "pool", "ca_file")
-                if key in options
-            }
+            **{key: options.pop(key) for key in ("deadlines", "ourselves", "pool") if key in options}
         )
         options = {
             "families": ("ipv4",),
@@ -203,11 +204,15 @@ def authority() -> Authority:
     return Authority()
 
 
+@pytest.fixture(scope="session")
+def contexts(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    return Contexts(str(authority.write(tmp_path_factory.mktemp("authority") / "ca.pem")))
+
+
 @pytest.fixture
-async def world(authority: Authority, tmp_path: Path) -> AsyncIterator[World]:
-    ca_file = authority.write(tmp_path / "ca.pem")
+async def world(authority: Authority, contexts: Contexts) -> AsyncIterator[World]:
     async with NameServer(Zone(ZONE)) as names:
-        world = World(names=names, authority=authority, ca_file=str(ca_file))
+        world = World(names=names, authority=authority, contexts=contexts)
         yield world
         for thing in world.closing:
             await thing.close()

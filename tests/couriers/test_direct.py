@@ -70,7 +70,7 @@ async def test_the_next_exchanger_is_tried_when_the_best_goes_away(
     world.zone.set("customer.example", "MX", "10 mx.customer.example", "20 mx2.customer.example")
     world.zone.set("mx2.customer.example", "A", "127.0.0.2")
     mail = letter()
-    async with Receiver() as first, Receiver(host="127.0.0.2", port=first.port) as second:
+    async with Receiver() as first, Receiver(host="127.0.0.2", port=first.port):
         first.tell(at, action)
         (attempt,) = await world.direct(first.port).deliver(mail.parcel, mail.body)
     assert attempt.verdict.fate is Fate.SENT

@@ -49,11 +49,12 @@ def numeric(host: str) -> bool:
 
 
 def _in_order(records: Sequence[Mx], dice: float) -> tuple[Mx, ...]:
+    places: dict[str, Mx] = {}
+    for record in records:
+        places.setdefault(record.host, record)  # named twice: the better place counts
     ordered: list[Mx] = []
-    known: set[str] = set()
-    for _, group in groupby(records, key=lambda mx: mx.preference):
-        equal = [mx for mx in group if mx.host not in known]
-        known.update(mx.host for mx in equal)
+    for _, group in groupby(places.values(), key=lambda mx: mx.preference):
+        equal = list(group)
         while equal:
             at, dice = divmod(dice * len(equal), 1)
             ordered.append(equal.pop(int(at)))
