@@ -136,7 +136,11 @@ class Report:
         for outcome in outcomes:
             if outcome.seen is not None and outcome.received is not None:
                 self._receipt(
-                    outcome.case.invoice.number, outcome.server or "", outcome.received, outcome.seen
+                    outcome.case.invoice.number,
+                    outcome.server or "",
+                    outcome.received,
+                    outcome.seen,
+                    way=outcome.on_the_way,
                 )
         self._heading("The status of each invoice")
         for outcome in outcomes:
