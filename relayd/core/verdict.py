@@ -11,13 +11,29 @@ from relayd.core.fate import Fate, Role, Scope, Verdict
 from relayd.core.providers import recognise, recognise_text
 from relayd.core.reasons import Reason
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
-from relayd.core.rules import codes, google, mailboxes, microsoft, services, words
+from relayd.core.rules import (
+    codes,
+    german_mailboxes,
+    google,
+    mailboxes,
+    microsoft,
+    microsoft_submission,
+    services,
+    words,
+)
 from relayd.core.rules.rule import Rule
 
 __all__ = ["RULES", "Fate", "Role", "Scope", "Verdict", "classify", "rule_for"]
 
 RULES: tuple[Rule, ...] = (
-    google.ROWS + microsoft.ROWS + mailboxes.ROWS + services.ROWS + words.ROWS + codes.ROWS
+    google.ROWS
+    + microsoft.ROWS
+    + microsoft_submission.ROWS
+    + mailboxes.ROWS
+    + german_mailboxes.ROWS
+    + services.ROWS
+    + words.ROWS
+    + codes.ROWS
 )
 
 

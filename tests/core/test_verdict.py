@@ -199,7 +199,9 @@ TEXTS = st.text(max_size=CAP) | st.lists(TOKENS, max_size=4).map(" ".join)
 REPLIES = st.builds(
     Reply,
     code=st.integers(-1, 1000),
-    enhanced=st.none() | st.from_regex(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", fullmatch=True),
+    enhanced=st.none()
+    | st.from_regex(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}", fullmatch=True)
+    | st.text(max_size=6),
     text=TEXTS,
     stage=st.sampled_from(Stage),
     host=HOSTS | st.text(max_size=20),
@@ -257,6 +259,9 @@ def test_a_hostile_text_costs_linear_time(filler: str) -> None:
         ("5.7.606-649", "5.7.650", False),
         ("5.7.606-649", "5.7.605", False),
         ("5.1.1", None, False),
+        ("5.1.1", "5.1.", False),
+        ("5.1.1", "5.1.1.1", False),
+        ("5.1.1", "", False),
     ],
 )
 def test_patterns_name_enhanced_codes(pattern: str, enhanced: str | None, yes: bool) -> None:

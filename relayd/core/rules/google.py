@@ -153,18 +153,86 @@ ROWS = (
         "nature of the content",
         provider=_G,
     ),
+    *(
+        final(Reason.MESSAGE_MALFORMED, MESSAGE, seen, token, provider=_G)
+        for seen, token in (
+            (
+                "550-5.7.1 [192.0.2.1] Messages missing a valid address in From: header, or having no From:\n"
+                "550 5.7.1 header, are not accepted. - gsmtp",
+                "missing a valid",
+            ),
+            (
+                "550 5.7.1 Messages with multiple addresses in From: header are not accepted. - gsmtp",
+                "multiple addresses in from",
+            ),
+            ("550 5.7.1 This message is not RFC 5322 compliant. - gsmtp", "rfc 5322 compliant"),
+            (
+                "550 5.7.1 This message contains a unicode character in a disallowed header. - gsmtp",
+                "character in a disallowed header",
+            ),
+            (
+                "550 5.7.1 Encoded-word syntax is not permitted in message header. - gsmtp",
+                "encoded-word syntax",
+            ),
+        )
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "550 5.7.1 Our system has detected an unusual rate of unsolicited mail originating from your IP "
+        "address. - gsmtp",
+        "unusual rate of",
+        provider=_G,
+    ),
+    later(
+        Reason.REPUTATION_LOW,
+        HOP,
+        "550-5.7.1 [192.0.2.1] The IP you're using to send mail is not authorized to send email directly to\n"
+        "550 5.7.1 our servers. - gsmtp",
+        "not authorized to send email directly",
+        provider=_G,
+    ),
     final(
-        Reason.MESSAGE_MALFORMED,
+        Reason.POLICY_DMARC,
         MESSAGE,
-        "550-5.7.1 [192.0.2.1] Messages missing a valid address in From: header, or having no From: header,\n"
-        "550 5.7.1 are not accepted. - gsmtp",
-        "messages missing a valid address",
+        "550 5.7.1 Unauthenticated email is not accepted from this domain. - gsmtp",
+        "unauthenticated email is not accepted",
+        provider=_G,
+    ),
+    later(
+        Reason.POLICY_TLS_REQUIRED,
+        HOST,
+        "421 4.7.0 TLS required for RCPT domain, closing connection. - gsmtp",
+        "tls required for rcpt domain",
+        provider=_G,
+    ),
+    final(
+        Reason.MESSAGE_CONTENT,
+        MESSAGE,
+        "552 5.7.0 This message was blocked because its content presents a potential security issue. gsmtp",
+        "potential security issue",
+        provider=_G,
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "450 4.2.1 Peak SMTP relay limit exceeded for customer. gsmtp",
+        "peak smtp relay limit",
+        role=UPSTREAM,
+        provider=_G,
+    ),
+    final(
+        Reason.SENDER_BLOCKED,
+        MESSAGE,
+        "550 5.7.0 Mail sending denied. gsmtp",
+        "mail sending denied",
+        role=UPSTREAM,
         provider=_G,
     ),
     final(
         Reason.MESSAGE_MALFORMED,
         MESSAGE,
-        "550 5.7.1 Messages missing a valid Message-ID header are not accepted. "
+        "550 5.7.1 Messages with duplicate headers are not accepted. "
         "https://support.google.com/mail/?p=RfcMessageNonCompliant - gsmtp",
         "p=rfcmessagenoncompliant",
         provider=_G,

@@ -1,14 +1,13 @@
-"""Other mailbox providers: Yahoo and AOL, iCloud, United Internet, T-Online, STRATO, Orange, AT&T."""
+"""Mailbox providers: Yahoo and AOL, iCloud, Orange."""
 
 from __future__ import annotations
 
 from relayd.core.providers import Provider
 from relayd.core.reasons import Reason
-from relayd.core.reply import Stage
 from relayd.core.rules.rule import (
     HOP,
+    HOST,
     MESSAGE,
-    MX,
     PERMANENT,
     RECIPIENT,
     UPSTREAM,
@@ -66,6 +65,20 @@ _YAHOO = (
         HOP,
         "421 4.7.0 [IPTS04] Connections will not be accepted from 192.0.2.1, because the ip is throttled",
         "[ipts04]",
+        provider=_Y,
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOST,
+        "421 Max message per connection reached, closing transmission channel",
+        "max message per connection",
+        provider=_Y,
+    ),
+    digit(
+        Reason.POLICY_OTHER,
+        MESSAGE,
+        "550 Message not accepted due to unresolvable RFC.5321 domain",
+        "unresolvable rfc.5321",
         provider=_Y,
     ),
     later(
@@ -153,7 +166,28 @@ _APPLE = (
         MESSAGE,
         "554 5.7.1 [CS01] Message rejected due to local policy. "
         "Please visit https://support.apple.com/en-us/102322",
-        "[cs01]",
+        "local policy",
+        provider=_A,
+    ),
+    final(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.1.6 recipient no longer on server: <ghost@icloud.com>",
+        "recipient no longer on server",
+        provider=_A,
+    ),
+    final(
+        Reason.RECIPIENT_UNKNOWN,
+        RECIPIENT,
+        "550 5.1.1 unknown or illegal alias: <ghost@icloud.com>",
+        "unknown or illegal alias",
+        provider=_A,
+    ),
+    final(
+        Reason.RECIPIENT_DISABLED,
+        RECIPIENT,
+        "550 5.1.1 <ghost@icloud.com>: inactive email address",
+        "inactive email address",
         provider=_A,
     ),
     final(
@@ -171,138 +205,6 @@ _APPLE = (
         "daily sending limit",
         role=UPSTREAM,
         provider=_A,
-    ),
-)
-
-# postmaster.gmx.com/en/error-messages: no enhanced codes, the last line decides; case?c= names the cause.
-# As MX and as submission server they say the same first line and mean different things.
-_U = Provider.UNITED_INTERNET
-_UNITED_INTERNET = (
-    final(
-        Reason.POLICY_SPF,
-        MESSAGE,
-        "550-Requested action not taken: mailbox unavailable\n"
-        "550 Reject due to SPF policy. The originating IP of the message is not permitted by the domain "
-        "owner.",
-        "reject due to spf policy",
-        provider=_U,
-    ),
-    final(
-        Reason.POLICY_DMARC,
-        MESSAGE,
-        "550-Requested action not taken: mailbox unavailable\n550 Reject due to DMARC policy.",
-        "reject due to dmarc policy",
-        provider=_U,
-    ),
-    digit(
-        Reason.RECIPIENT_FULL,
-        RECIPIENT,
-        "552-Requested mail action aborted: exceeded storage allocation\n552 Quota exceeded.",
-        "exceeded storage allocation",
-        role=MX,
-        provider=_U,
-    ),
-    later(
-        Reason.REPUTATION_BLOCKLIST,
-        HOP,
-        "554-Transaction failed\n554-IP-address is block listed.\n"
-        "554 For explanation visit https://postmaster.gmx.net/en/case?c=r0201&i=ip&v=192.0.2.1&r=1",
-        "block listed",
-        provider=_U,
-    ),
-    later(
-        Reason.REPUTATION_PTR,
-        HOP,
-        "554-gmx.net (mxgmx001) Nemesis ESMTP Service not available\n554-No SMTP service\n"
-        "554-Bad DNS PTR resource record.\n554 For explanation visit "
-        "https://postmaster.gmx.net/en/case?c=rdns&i=ip&v=192.0.2.1",
-        "bad dns ptr",
-        provider=_U,
-    ),
-    final(
-        Reason.SENDER_NOT_ALLOWED,
-        MESSAGE,
-        "550-Requested action not taken: mailbox unavailable\n550 Sender address is not allowed.",
-        "sender address is not allowed",
-        role=UPSTREAM,
-        provider=_U,
-    ),
-    later(
-        Reason.RATE_LIMITED,
-        HOP,
-        "450-Requested mail action not taken: mailbox unavailable\n450 Mail send limit exceeded.",
-        "mail send limit exceeded",
-        role=UPSTREAM,
-        provider=_U,
-    ),
-    final(
-        Reason.SENDER_NOT_ALLOWED,
-        MESSAGE,
-        "550 Requested action not taken: mailbox unavailable",
-        "requested action not taken: mailbox unavailable",
-        whole=True,
-        role=UPSTREAM,
-        provider=_U,
-        stages=frozenset({Stage.MAIL}),
-    ),
-    # Only without a further line does it mean the recipient.
-    final(
-        Reason.RECIPIENT_UNKNOWN,
-        RECIPIENT,
-        "550 Requested action not taken: mailbox unavailable",
-        "requested action not taken: mailbox unavailable",
-        whole=True,
-        role=MX,
-        provider=_U,
-    ),
-    later(
-        Reason.AUTH_WRONG_PASSWORD,
-        HOP,
-        "535 Authentication failure: SMTP AUTH failed with the remote server.",
-        "smtp auth failed",
-        role=UPSTREAM,
-        provider=_U,
-        source="ionos.de/hilfe",
-    ),
-)
-
-# postmaster.t-online.de, point 4.1: a new address is refused until its operator writes to them.
-_T = Provider.TELEKOM
-_TELEKOM = (
-    later(
-        Reason.REPUTATION_LOW,
-        HOP,
-        "554 IP=192.0.2.1 - None/bad reputation. Ask your postmaster for help or to contact "
-        "tosa@rx.t-online.de for reset. (NOWL)",
-        "(nowl)",
-        provider=_T,
-    ),
-    later(
-        Reason.REPUTATION_BLOCKLIST,
-        HOP,
-        "554 IP=192.0.2.1 - A problem occurred. Ask your postmaster for help or to contact "
-        "tosa@rx.t-online.de to clarify. (BL)",
-        "a problem occurred",
-        provider=_T,
-    ),
-    later(
-        Reason.REPUTATION_LOW,
-        HOP,
-        "554 IP=192.0.2.1 - Dialup/transient IP not allowed. Use a mailgateway/smarthost or contact "
-        "tosa@rx.t-online.de. (DIAL)",
-        "(dial)",
-        provider=_T,
-    ),
-)
-
-# strato.de/faq, "Fehlermeldungen".
-_STRATO = (
-    final(
-        Reason.MESSAGE_SPAM,
-        MESSAGE,
-        "550 5.7.1 Refused by local policy. No SPAM please! (B-URL)",
-        "no spam please",
-        provider=Provider.STRATO,
     ),
 )
 
@@ -331,6 +233,14 @@ _ORANGE = (
         provider=_O,
     ),
     final(
+        Reason.POLICY_SPF,
+        MESSAGE,
+        "550 5.2.0 Mail rejete. Merci de verifier la configuration SPF/DNS de votre nom de domaine. ofr_515 "
+        "[515]",
+        "spf/dns de votre nom de domaine",
+        provider=_O,
+    ),
+    final(
         Reason.POLICY_OTHER,
         MESSAGE,
         "501 5.1.0 Emetteur invalide. Invalid Sender. OFR004_405 [405]",
@@ -354,4 +264,4 @@ _ORANGE = (
     ),
 )
 
-ROWS: tuple[Rule, ...] = _YAHOO + _APPLE + _UNITED_INTERNET + _TELEKOM + _STRATO + _ORANGE
+ROWS: tuple[Rule, ...] = _YAHOO + _APPLE + _ORANGE

@@ -1,4 +1,4 @@
-"""Microsoft: Exchange Online and Outlook.com.
+"""Microsoft: Exchange Online and Outlook.com as recipients' servers.
 
 Sources: Microsoft's "Fix NDR errors in Exchange Online" (January 2026), "Fix issues with printers, scanners
 and LOB applications", Outlook.com's postmaster troubleshooting page (June 2026), the announcement of the end
@@ -11,13 +11,12 @@ from relayd.core.providers import Provider
 from relayd.core.reasons import Reason
 from relayd.core.rules.rule import (
     HOP,
-    HOST,
     MESSAGE,
     MX,
     PERMANENT,
     RECIPIENT,
     TRANSIENT,
-    UPSTREAM,
+    Rule,
     digit,
     final,
     later,
@@ -25,7 +24,7 @@ from relayd.core.rules.rule import (
 
 _M = Provider.MICROSOFT
 
-_AS_MX = (
+ROWS: tuple[Rule, ...] = (
     # Access is not meant: the tenant's directory knows no such address.
     digit(
         Reason.RECIPIENT_UNKNOWN,
@@ -77,6 +76,23 @@ _AS_MX = (
         "storedrv.deliver",
         "quotaexceeded",
         provider=_M,
+    ),
+    final(
+        Reason.MESSAGE_TOO_BIG,
+        RECIPIENT,
+        "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient",
+        "recipsizelimit",
+        provider=_M,
+    ),
+    *(
+        final(Reason.RECIPIENT_REFUSED, RECIPIENT, seen, role=MX, provider=_M, enhanced=enhanced)
+        for seen, enhanced in (
+            ("550 5.7.12 Sender was not authenticated by organization", "5.7.12-13"),
+            ("550 5.7.124 Sender not in allowed-senders list", "5.7.124"),
+            ("550 5.7.134 Sender was not authenticated for mailbox", "5.7.133-136"),
+            ("550 5.7.505 Access denied, banned recipient", "5.7.505"),
+            ("550 5.2.14 Misconfigured forwarding address", "5.2.14"),
+        )
     ),
     final(
         Reason.RECIPIENT_REFUSED,
@@ -188,8 +204,37 @@ _AS_MX = (
         MESSAGE,
         "550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds, which cannot be sent "
         "via DATA",
-        "barelinefeedsareillegal",
         provider=_M,
+        enhanced="5.6.11",
+    ),
+    final(
+        Reason.MESSAGE_MALFORMED,
+        MESSAGE,
+        "550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant",
+        provider=_M,
+        enhanced="5.7.512",
+    ),
+    digit(
+        Reason.MESSAGE_SPAM,
+        MESSAGE,
+        "550 5.2.1 Content Filter agent quarantined this message",
+        "quarantined this message",
+        provider=_M,
+    ),
+    later(
+        Reason.REPUTATION_LOW,
+        HOP,
+        "550 5.7.501 Access denied, spam abuse detected from IP range",
+        role=MX,
+        provider=_M,
+        enhanced="5.7.501-503",
+    ),
+    later(
+        Reason.RATE_LIMITED,
+        HOP,
+        "550 5.7.508 Access denied, 2001:db8::1 has exceeded permitted limits within the IPv6 range",
+        provider=_M,
+        enhanced="5.7.508",
     ),
     final(
         Reason.MESSAGE_LOOP,
@@ -209,146 +254,3 @@ _AS_MX = (
         provider=_M,
     ),
 )
-
-_AS_UPSTREAM = (
-    # The MX was entered as the customer's server: it takes mail for that organisation only.
-    final(
-        Reason.UPSTREAM_IS_MX,
-        RECIPIENT,
-        "550 5.7.64 TenantAttribution; Relay Access Denied SMTP. "
-        "[AM0EUR02FT029.eop-EUR02.prod.protection.outlook.com]",
-        "tenantattribution",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    final(
-        Reason.UPSTREAM_IS_MX,
-        RECIPIENT,
-        "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35",
-        "wrong office 365 region",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    # One code, three causes (simonrob/email-oauth2-proxy#193, nodemailer/nodemailer#1484 and #1714).
-    later(
-        Reason.AUTH_SMTP_AUTH_DISABLED,
-        HOP,
-        "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit "
-        "https://aka.ms/smtp_auth_disabled for more information.",
-        "smtpclientauthentication is disabled",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.AUTH_BASIC_DISABLED,
-        HOP,
-        "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
-        "basic authentication is disabled",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.AUTH_BASIC_DISABLED,
-        HOP,
-        "550 5.7.30 Basic authentication is not supported for Client Submission.",
-        "basic authentication is not supported",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.AUTH_SMTP_AUTH_DISABLED,
-        HOP,
-        "535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated "
-        "successfully. Contact your administrator.",
-        role=UPSTREAM,
-        provider=_M,
-        enhanced="5.7.139",
-    ),
-    later(
-        Reason.AUTH_WRONG_PASSWORD,
-        HOP,
-        "535 5.7.3 Authentication unsuccessful [AM6PR05CA0023.eurprd05.prod.outlook.com]",
-        role=UPSTREAM,
-        provider=_M,
-        enhanced="5.7.3",
-    ),
-    later(
-        Reason.AUTH_NOT_LOGGED_IN,
-        HOP,
-        "530 5.7.57 Client not authenticated to send mail. [AM6PR05CA0023.eurprd05.prod.outlook.com]",
-        role=UPSTREAM,
-        provider=_M,
-        enhanced="5.7.57",
-    ),
-    final(
-        Reason.SENDER_NOT_ALLOWED,
-        MESSAGE,
-        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
-        "permissions to send as this sender",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    final(
-        Reason.SENDER_NOT_ALLOWED,
-        MESSAGE,
-        "554 5.2.252 SendAsDenied; billing@acme.example not allowed to send as info@acme.example; "
-        "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
-        "sendasdenied",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    final(
-        Reason.SENDER_BLOCKED,
-        MESSAGE,
-        "550 5.1.8 Access denied, bad outbound sender. For more information please go to "
-        "https://go.microsoft.com/fwlink/?linkid=875724",
-        "bad outbound sender",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.RATE_QUOTA_DAY,
-        HOP,
-        "550 5.7.232 Your message can't be sent because your tenant exceeded its tenant external recipient "
-        "rate limit.",
-        role=UPSTREAM,
-        provider=_M,
-        enhanced="5.7.232-233",
-    ),
-    later(
-        Reason.RATE_QUOTA_DAY,
-        HOP,
-        "550 5.1.90 Your message can't be sent because you've reached your daily limit for message "
-        "recipients",
-        role=UPSTREAM,
-        provider=_M,
-        enhanced="5.1.90",
-    ),
-    later(
-        Reason.RATE_QUOTA_DAY,
-        HOP,
-        "550 5.2.2 Submission quota exceeded",
-        "submission quota",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.RATE_LIMITED,
-        HOP,
-        "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more "
-        "information.",
-        "concurrent connections limit",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-    later(
-        Reason.SERVER_BUSY,
-        HOST,
-        "454 4.7.0 Temporary authentication failure. [AM6PR05CA0023.eurprd05.prod.outlook.com]",
-        "temporary authentication failure",
-        role=UPSTREAM,
-        provider=_M,
-    ),
-)
-
-ROWS = _AS_MX + _AS_UPSTREAM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
@@ -49,9 +50,12 @@ class Rule:
         return Verdict(fate=fate, reason=self.reason, scope=self.scope)
 
 
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+
+
 def covers(pattern: str, enhanced: str | None) -> bool:
     """Is the enhanced code one of those the pattern names?"""
-    if enhanced is None:
+    if enhanced is None or not _ENHANCED.fullmatch(enhanced):
         return False
     klass, subject, detail = pattern.split(".")
     has_class, has_subject, has_detail = enhanced.split(".")
