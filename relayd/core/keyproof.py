@@ -10,8 +10,9 @@ LOOK_MAX = 3600.0
 """Seconds between looks at a key that is there: its TTL within these. Below, we would ask more often than
 anything changes; above, a key that was taken away would be used for long."""
 
-LOOK_MISSING = 300.0
-"""Seconds at most until the next look at a key that is not there: somebody may just be publishing it."""
+LOOK_MISSING = 120.0
+"""Seconds at most until the next look at a key that is not there: somebody may just be publishing it, and is
+waiting for mail that is held."""
 
 DOUBT = 180.0
 """Seconds between the two clear answers that undo a proof. A zone that is reloaded or a resolver that lies

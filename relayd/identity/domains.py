@@ -18,6 +18,7 @@ from relayd.core.records import dkimkey
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.sender import Sender
 from relayd.store.contract import Selection, Store, StoreError, Verb
+from relayd.vault import public_record
 
 log = logging.getLogger("relayd.identity.domains")
 
@@ -127,7 +128,10 @@ class Domains:
 
     async def _in_turn(self, domain: str, turns: asyncio.Semaphore) -> None:
         async with turns:
-            await self.look(domain)
+            try:
+                await self.look(domain)
+            except Exception:  # one domain must not blind us for the others
+                log.exception("looking at %s: a fault of ours", self._name(domain))
 
     def _wanted(self) -> list[str]:
         own = [s.contact.domain for s in self._senders() if s.send_as is not Rung.DEFAULT and s.confirmed]
@@ -205,13 +209,11 @@ class Domains:
         ]
         await self._store.remember(_KIND, name, value, events)
         self._remembered[name] = proven
-        log.log(
-            logging.INFO if proven else logging.WARNING,
-            "%s at %s: %s",
-            "our key is published" if proven else "our key is not published",
-            name,
-            text,
-        )
+        if proven:
+            log.info("our key is published at %s", name)
+        else:
+            record = public_record(self._public_key, self._selector, domain)
+            log.warning("our key is not published at %s: %s Publish as TXT: %s", name, text, record.text)
 
     async def _release(self, domain: str) -> None:
         """Let go what waited for this proof; it is planned anew before it leaves."""

@@ -27,7 +27,7 @@ def proof(proven: bool, doubted_at: float | None = None, look_at: float = NOW) -
         (proof(True, 999), Look.NO, 60, proof(True, 999, 1179)),
         (proof(True, 820), Look.NO, 60, proof(False, look_at=1060)),
         # never proven, or no longer
-        (None, Look.NO, 3600, proof(False, look_at=1300)),
+        (None, Look.NO, 3600, proof(False, look_at=1120)),
         (proof(False), Look.NO, 10, proof(False, look_at=1060)),
         # no usable answer changes nothing
         (None, Look.UNCLEAR, 0, proof(False, look_at=1060)),

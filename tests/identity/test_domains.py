@@ -376,6 +376,29 @@ async def test_the_watch_sees_a_proof_go_while_no_mail_does(bench: Bench) -> Non
     assert kinds == [EventType.PROVEN, EventType.UNPROVEN, EventType.PROVEN]
 
 
+async def test_a_fault_with_one_domain_does_not_blind_the_watch_for_others(bench: Bench) -> None:
+    bench.senders = [
+        dataclasses.replace(ACME, id="b", contact=dataclasses.replace(ACME.contact, domain="\0"))
+    ]
+    bench.senders.append(ACME)
+
+    async def raising(name: str, *, fresh: bool = False) -> object:
+        if "\0" in name:
+            raise RuntimeError("a fault")
+        return await Resolver.txt(bench.resolver, name, fresh=fresh)
+
+    bench.resolver.txt = raising  # type: ignore[method-assign, assignment]
+    await watched(bench, 2)
+    assert bench.domains.known("acme.example") is True
+
+
+async def test_what_to_publish_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.zone.remove(PLATFORM_NAME)
+    await bench.domains.look("my.platform.example")
+    assert PLATFORM_NAME in caplog.text
+    assert TEXT in caplog.text
+
+
 # --- the return path ---
 
 
