@@ -252,16 +252,19 @@ class Daemon:
         )
 
     async def _resume(self) -> None:
-        """Take up what was learnt before the last stop, and let go what no longer has to wait."""
+        """Take up what was learnt before, and let go what no longer has to wait."""
         await self.parts.domains.load()
+        waiting = []
         for hop, reason in (await self.credentials.load()).items():
-            await self.act(Verb.RELEASE, Selection(hop=hop.key, held=reason))
+            self.hops.open(hop.key)
+            waiting.append(Selection(hop=hop.key, held=reason))
         for key, reason in self.credentials.refused.items():
             self.hops.close(key, reason)
+        waiting.append(Selection(held=Reason.NETWORK_PORT_BLOCKED))
+        waiting += [Selection(sender=s.id, held=Reason.SENDER_UNKNOWN) for s in self.parts.senders]
         if (await self.store.count()).get(State.HELD):
-            await self.act(Verb.RELEASE, Selection(held=Reason.NETWORK_PORT_BLOCKED))
-            for sender in self.parts.senders:
-                await self.act(Verb.RELEASE, Selection(sender=sender.id, held=Reason.SENDER_UNKNOWN))
+            for selection in waiting:
+                await self.store.act(Verb.RELEASE, selection, now())
 
     async def _close(self, api: http.HttpServer) -> None:
         self._systemd.stopping()
