@@ -163,11 +163,13 @@ def finals(events: list[dict[str, Any]]) -> dict[Pair, list[str]]:
 async def settle_up(world: Any, ledgers: Ledgers) -> Counter[str]:
     """Let the daemon finish, and compare. Gives counts to show."""
     daemon = world.daemon
-    await daemon.until(
-        lambda: ledgers.promised <= finals(daemon.events()).keys(),
-        "a final state for each recipient that got 250",
-        patience=120,
-    )
+    try:
+        await daemon.until(
+            lambda: ledgers.promised <= finals(daemon.events()).keys(), "all is settled", patience=120
+        )
+    except AssertionError as error:
+        missing = sorted(ledgers.promised - finals(daemon.events()).keys())
+        raise AssertionError(f"{len(missing)} got 250 and no final state: {missing[:5]}") from error
     assert await daemon.stop() == 0
     events, delivered = daemon.events(), ledgers.deliveries()
 
