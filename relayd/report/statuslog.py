@@ -49,6 +49,7 @@ class StatusLog:
         self._pause = pause
         self._cursor: int | None = None
         self._unsynced = False
+        self._writing = asyncio.Lock()
 
     @property
     def cursor(self) -> int:
@@ -72,6 +73,15 @@ class StatusLog:
 
     async def catch_up(self) -> None:
         """Write everything that the journal has. Raises OSError."""
+        # A thread can't be cancelled: it would go on writing, and nobody would move the cursor. So whoever
+        # waits may be cancelled, the writing not, and the next to write waits for it.
+        await asyncio.shield(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        async with self._writing:
+            await self._write_new()
+
+    async def _write_new(self) -> None:
         if self._cursor is None:
             await asyncio.to_thread(self._file.open)
             self._cursor = await self._resume()
