@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
+from relayd.core import reply as replies
+from relayd.core.reply import Evidence, Fault, FaultKind, Stage, clean
 
-TEXT_LIMIT = 500
-"""Characters of a remote text we keep. It is the far side's to choose, so it is bounded everywhere."""
-
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)")
 _LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -]|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAILBOX = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<>\s@]+)@[^"<>\s@]+')
@@ -166,30 +162,11 @@ def heard(code: int, text: str, stage: Stage, host: str) -> Evidence:
     """The same from a code and text already apart, lines of the text ending in LF."""
     if not 200 <= code <= 599:
         return not_smtp(stage, host)
-    lines = [line.strip() for line in text.split("\n")]
-    found = _ENHANCED.match(lines[0])
-    enhanced = found[1] if found else None
-    if found:  # servers repeat it on each line; people need it once, and have it in its own field
-        lines = [line.removeprefix(found[1]).strip() for line in lines]
-    return Reply(
-        code=code, enhanced=enhanced, text=clean("\n".join(filter(None, lines))), stage=stage, host=host
-    )
+    return replies.reply(code, text, stage=stage, host=host)
 
 
 def not_smtp(stage: Stage, host: str) -> Fault:
     return Fault(kind=FaultKind.PROTOCOL, text=f"{host} does not answer as SMTP asks", stage=stage, host=host)
-
-
-def clean(text: str) -> str:
-    """Printable, capped, lines kept: safe in a log, a terminal and a page. Invisible characters go too, for
-    they can turn the text around (bidirectional overrides)."""
-    kept = "".join(
-        character
-        for character in text[: 4 * TEXT_LIMIT].replace("\t", " ")
-        if character == "\n"
-        or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    )
-    return kept if len(kept) <= TEXT_LIMIT else kept[: TEXT_LIMIT - 1] + "…"
 
 
 class Stuffer:

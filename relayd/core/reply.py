@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,7 +77,7 @@ CAP = 500
 _ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]{0,32}[ -/]{0,8}[@-~]?|\x1b[\]PX^_][^\x07\x1b\n]{0,200}|\x1b.?")
 
 # RFC 2034 section 4: the enhanced code stands first on each line, then a space. Cisco writes #5.1.1.
-_PREFIX = re.compile(r"#?([245])\.(\d{1,3})\.(\d{1,3})(?=[\s:;,-]|$)[\s:;,-]{0,4}")
+_PREFIX = re.compile(r"#?([245])\.(\d{1,3})\.(\d{1,3})(?=[\s:;,]|$)[:;,]?\s{0,4}", re.ASCII)
 
 # qmail ends its sentence with it: "sorry, no mailbox here by that name. (#5.1.1)"
 _SUFFIX = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})\)")
@@ -87,14 +88,18 @@ def clean(text: str) -> str:
     lines kept and trimmed, empty ones dropped. What is too long loses its middle, because United Internet
     puts the decisive words last (postmaster.gmx.com/en/error-messages) and others put them first."""
     plain = _ESCAPE.sub("", text[: 64 * CAP])  # a reply of that size is no longer one
-    lines = (
-        "".join(c if c.isprintable() else " " for c in line).split()
-        for line in plain.replace("\r", "\n").split("\n")
-    )
+    lines = ("".join(_shown(c) for c in line).split() for line in plain.replace("\r", "\n").split("\n"))
     kept = "\n".join(" ".join(words) for words in lines if words)
     if len(kept) > CAP:
         kept = kept[: CAP // 2].rstrip() + "…" + kept[-(CAP - CAP // 2 - 1) :]
     return kept
+
+
+def _shown(character: str) -> str:
+    """Invisible ones vanish: they hide within words ("spam\u200bhaus") or turn the text around."""
+    if character.isprintable():
+        return character
+    return "" if unicodedata.category(character) == "Cf" else " "
 
 
 def split_enhanced(code: int, text: str) -> tuple[str | None, str]:

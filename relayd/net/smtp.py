@@ -22,7 +22,7 @@ import aiosmtplib
 from relayd.core import dialogue
 from relayd.core.delivery import Tls
 from relayd.core.dialogue import Envelope, Offers, Protection, Stuffer
-from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
+from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage, clean
 from relayd.core.sender import Secret
 from relayd.crashpoints import crashpoint
 from relayd.net.tls import Contexts
@@ -233,7 +233,7 @@ class _Opening:
         if mechanism is None:
             offered = ", ".join(offers.auth) or "no login at all"
             text = f"{self._server.host} offers {offered}, we can {' and '.join(wanted)}"
-            raise _Failed(self._fault(FaultKind.MECHANISM, dialogue.clean(text)))
+            raise _Failed(self._fault(FaultKind.MECHANISM, clean(text)))
         log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login
         try:
             await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
@@ -271,9 +271,9 @@ def _tls_text(error: BaseException | None) -> str:
     cause = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate is not valid: {dialogue.clean(cause.verify_message)}"
+            return f"the certificate is not valid: {clean(cause.verify_message)}"
         if isinstance(cause, ssl.SSLError):
-            return f"the TLS handshake failed: {dialogue.clean(cause.reason or str(cause))}"
+            return f"the TLS handshake failed: {clean(cause.reason or str(cause))}"
         cause = cause.__cause__
     if isinstance(error, TimeoutError):
         return "the TLS handshake took too long"
