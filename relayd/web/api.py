@@ -217,6 +217,7 @@ class _Api:
         """What an SMTP answer means, who must act, what to do."""
         body = await _body(request, allowed={"reply", "role", "host", "stage", "lang"})
         texts = {key: value for key, value in body.items() if isinstance(value, str)}
+        language = _known_language(texts.get("lang"))
         try:
             found = explain(
                 texts.get("reply", ""),
@@ -226,7 +227,7 @@ class _Api:
             )
         except ValueError as error:
             raise Refused(400, str(error), 'send {"reply": "550 5.1.1 user unknown"}') from None
-        return JSONResponse(in_language(found, texts.get("lang")))
+        return JSONResponse(in_language(found, language))
 
 
 _STATES: Mapping[str, tuple[State, ...]] = {
@@ -336,7 +337,10 @@ def _limit(request: Request, default: int) -> int:
 
 
 def _language(request: Request) -> str | None:
-    language = request.query_params.get("lang")
+    return _known_language(request.query_params.get("lang"))
+
+
+def _known_language(language: str | None) -> str | None:
     if language is not None and language not in LANGUAGES:
         raise Refused(400, f"lang is {_shown(language)}", "use one of: " + ", ".join(LANGUAGES))
     return language
