@@ -18,14 +18,12 @@ LINE_MAX = 998  # octets without CRLF, RFC 5321 section 4.5.3.1.6 and RFC 5322 s
 HEADER_MAX = 256 * 1024  # octets; Postfix has 102,400
 FIELDS_MAX = 1000  # header fields; Haraka has 1,000 lines
 FIELD_MAX = 64 * 1024  # octets of one field with its folding
-HOPS_MAX = 30  # Received fields; we are a first hop, where Postfix and chasquid stop at 50
 
 _UNCOUNTED_MAX = 256 * 1024  # octets held for their line numbers alone
 
 _FIELD = rb"[!-9;-~]++:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+"  # RFC 5322 section 2.2, octets over 127 allowed
 _HEADER = re.compile(rb"(?:%b)*+" % _FIELD)
 _ONE_FIELD = re.compile(_FIELD)
-_RECEIVED = re.compile(rb"^received:", re.IGNORECASE | re.MULTILINE)
 
 
 class ContentRefused(Exception):
@@ -203,13 +201,6 @@ class Settler:
             raise _malformed(f"more than {FIELDS_MAX} header fields", "send fewer")
         if len(header) > FIELD_MAX and any(len(f[0]) > FIELD_MAX for f in _ONE_FIELD.finditer(header)):
             raise _malformed(f"a header field of more than {FIELD_MAX} octets", "shorten it")
-        if len(_RECEIVED.findall(header)) > HOPS_MAX:
-            raise ContentRefused(
-                554,
-                "5.4.6",
-                Reason.MESSAGE_LOOP,
-                f"the message has more than {HOPS_MAX} Received fields, it runs in a loop: look at its route",
-            )
         self._header = header
 
     def _add_to_body(self, block: bytes) -> None:

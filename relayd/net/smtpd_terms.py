@@ -102,8 +102,8 @@ class Gate:
         self.limit = limit
         self.closing = False
         self._open: set[Leaving] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self.empty = asyncio.Event()  # set while no connection is open
+        self.empty.set()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -115,13 +115,13 @@ class Gate:
         if len(self._open) >= self.limit:
             return answer.TOO_MANY_CONNECTIONS(self.limit)
         self._open.add(connection)
-        self._empty.clear()
+        self.empty.clear()
         return None
 
     def leave(self, connection: Leaving) -> None:
         self._open.discard(connection)
         if not self._open:
-            self._empty.set()
+            self.empty.set()
 
     async def drain(self, seconds: float) -> None:
         """Idle clients are told 421 and closed; messages under way may end, for at most `seconds`."""
@@ -130,7 +130,7 @@ class Gate:
             connection.go_down()
         try:
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await self.empty.wait()
         except TimeoutError:
             for connection in list(self._open):
                 connection.abort()

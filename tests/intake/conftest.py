@@ -74,6 +74,12 @@ class Client:
             if bytewise:
                 await asyncio.sleep(0)
 
+    async def send_for_ever(self, data: bytes) -> None:
+        """Until the server has had enough, which is a ConnectionError."""
+        async with asyncio.timeout(20):
+            while True:
+                await self.send(data)
+
     async def line(self) -> str:
         """One reply line without CRLF; "" when the server has hung up."""
         async with asyncio.timeout(10):

@@ -266,6 +266,5 @@ async def test_b3_the_client_goes_away_in_mid_commit_and_the_message_is_kept(mak
     client.writer.transport.abort()
     await client.turns(20)
     SlowStore.go_on.set()
-    while len(world.server.gate):
-        await asyncio.sleep(0)
+    await world.server.gate.empty.wait()
     assert len(await world.messages()) == 1
