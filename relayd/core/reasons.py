@@ -153,8 +153,18 @@ _TABLE: tuple[tuple[Reason, bool, Actor, str], ...] = (
     (_R.UNKNOWN, True, _A.PLATFORM, "554 Transaction failed"),
 )  # fmt: skip
 
+_LINKS = {
+    _R.MESSAGE_LINE_TOO_LONG: "https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1",
+    _R.MESSAGE_SMTPUTF8: "https://www.rfc-editor.org/rfc/rfc6531",
+    _R.POLICY_SPF: "https://www.rfc-editor.org/rfc/rfc7208",
+    _R.POLICY_DKIM: "https://www.rfc-editor.org/rfc/rfc6376",
+    _R.POLICY_DMARC: "https://dmarc.org/overview/",
+    _R.REPUTATION_BLOCKLIST: "https://check.spamhaus.org/",
+    _R.RATE_GREYLISTED: "https://www.rfc-editor.org/rfc/rfc6647",
+}
+
 REASONS = {
-    reason: Row(reason=reason, final=final, actor=actor, specimen=specimen)
+    reason: Row(reason=reason, final=final, actor=actor, specimen=specimen, link=_LINKS.get(reason))
     for reason, final, actor, specimen in _TABLE
 }
 

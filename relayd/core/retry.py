@@ -127,21 +127,6 @@ def bounces(parcel: Parcel, attempt: Attempt) -> str | None:
     return "customer" if own else "tracked"
 
 
-def hold_over(held_since: datetime, rules: RetryRules, now: datetime) -> bool:
-    """Has this been held for as long as `delivery.hold_limit` allows?"""
-    return now - held_since >= timedelta(seconds=rules.hold_limit)
-
-
-def hold_expired(message: Message, recipient: Recipient, held: Reason | None, now: datetime) -> Event:
-    """The final event of a recipient whose hold went on for too long."""
-    return replace(
-        _base(message, recipient, EventType.EXPIRED, now),
-        final=True,
-        reason=Reason.EXPIRED,
-        detail={"last_reason": held.value} if held is not None else {},
-    )
-
-
 class _Trip:
     """One recipient's attempt with everything that its events repeat."""
 

@@ -100,6 +100,12 @@ def test_a_status_line_has_the_promised_fields() -> None:
     assert list(line) == [name for name in FIELDS if name in line]
 
 
+def test_a_link_helps_whoever_the_server_was() -> None:
+    line = as_dict(full(reason=Reason.REPUTATION_BLOCKLIST))
+
+    assert line["link"] == "https://check.spamhaus.org/"
+
+
 def test_what_has_no_value_is_left_out() -> None:
     assert set(as_dict(Event(time=NOW, type=EventType.ACCEPTED))) == {
         "id", "seq", "time", "type", "status", "final", "text", "test",

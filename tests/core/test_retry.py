@@ -29,8 +29,6 @@ from relayd.core.retry import (
     LONGEST_HINT,
     RetryRules,
     hinted,
-    hold_expired,
-    hold_over,
     settlement,
 )
 from relayd.core.verdict import classify
@@ -413,18 +411,6 @@ def test_direct_mail_is_held_while_port_25_is_closed() -> None:
 )
 def test_a_closed_port_25_concerns_nothing_else(hop: Hop, said: str | FaultKind, stage: Stage) -> None:
     assert settled(said, stage=stage, hop=hop, port_blocked=True).state is State.QUEUED
-
-
-def test_a_hold_ends_after_its_limit() -> None:
-    assert not hold_over(NOW - timedelta(days=14, seconds=-1), RULES, NOW)
-    assert hold_over(NOW - timedelta(days=14), RULES, NOW)
-
-    to = recipient()
-    event = hold_expired(parcel(to).message, to, Reason.AUTH_WRONG_PASSWORD, NOW)
-    assert (event.type, event.final, event.reason) == (EventType.EXPIRED, True, Reason.EXPIRED)
-    assert event.recipient == "anna@example.org"
-    assert event.detail == {"last_reason": "auth.wrong_password"}
-    assert hold_expired(parcel(to).message, to, None, NOW).detail == {}
 
 
 @given(
