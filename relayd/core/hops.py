@@ -31,8 +31,15 @@ UNRELATED = 3
 
 _CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
 
-# Said or done by one server about itself, not about what it was given: the next parcel would meet the same.
-_UNWELL = _CONNECTING | {Reason.NETWORK_TLS, Reason.RATE_LIMITED, Reason.SERVER_BUSY}
+# The next parcel would meet the same. A block list is not among them: a smarthost may pass on what one
+# recipient's server says about it, and all other mail must not wait for that.
+_UNWELL = _CONNECTING | {
+    Reason.NETWORK_DNS,
+    Reason.NETWORK_TLS,
+    Reason.RATE_LIMITED,
+    Reason.RATE_QUOTA_DAY,
+    Reason.SERVER_BUSY,
+}
 
 # These come about without a word from the server.
 _SILENT = _CONNECTING | {
@@ -195,8 +202,10 @@ class Hops:
 
 def _unwell(verdict: Verdict) -> bool:
     """It concerns everything that waits for the hop."""
-    return verdict.fate is Fate.DEFERRED and (
-        verdict.scope is Scope.HOP or (verdict.scope is Scope.HOST and verdict.reason in _UNWELL)
+    return (
+        verdict.fate is Fate.DEFERRED
+        and verdict.scope in (Scope.HOST, Scope.HOP)
+        and verdict.reason in _UNWELL
     )
 
 

@@ -116,7 +116,7 @@ def test_what_tells_nothing_about_the_server_changes_nothing(verdict: Verdict) -
         (down(Reason.NETWORK_DNS, Scope.HOP), True),
         (down(Reason.RATE_LIMITED, Scope.HOP), True),
         (down(Reason.RATE_QUOTA_DAY, Scope.HOP), True),
-        (down(Reason.REPUTATION_BLOCKLIST, Scope.HOP), True),
+        (down(Reason.REPUTATION_BLOCKLIST, Scope.HOP), False),
         (down(Reason.RATE_LIMITED, Scope.RECIPIENT), False),
         (down(Reason.SERVER_BUSY, Scope.MESSAGE), False),
         (down(Reason.SERVER_ERROR, Scope.MESSAGE), False),
