@@ -139,7 +139,7 @@ class Parts:
             Handover,
             hostname=settings.hostname,
             contexts=Contexts(settings.tls.ca_file),
-            ourselves=Ourselves([settings.hostname], places),
+            ourselves=Ourselves(places),
         )
         upstream = functools.partial(
             UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families

@@ -205,6 +205,7 @@ class Resolver:
 
     def _tune(self, lifetime: float) -> None:
         self._library.lifetime = lifetime
+        self._library.timeout = lifetime * 0.4  # for one nameserver; dnspython's 2 s of 5 s
         self._library.cache = None
         self._library.use_edns(0, 0, PAYLOAD)
 

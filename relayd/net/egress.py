@@ -108,17 +108,11 @@ def literal(host: str) -> str | None:
 
 
 class Ourselves:
-    """What we would meet if we delivered to ourselves: our name as a mail exchanger, and our listeners.
+    """Our own listeners, addresses and ports: what we would meet if we delivered to ourselves. An
+    unspecified address means all of this machine. Another mail server here may well be the right one."""
 
-    `listeners` are addresses and ports; an unspecified address means all of this machine.
-    """
-
-    def __init__(self, names: Collection[str] = (), listeners: Collection[tuple[str, int]] = ()) -> None:
-        self._names = {name.rstrip(".").lower() for name in names}
+    def __init__(self, listeners: Collection[tuple[str, int]] = ()) -> None:
         self._listeners = {(ipaddress.ip_address(address), port) for address, port in listeners}
-
-    def named(self, host: str) -> bool:
-        return host in self._names
 
     def at(self, ip: str, port: int) -> bool:
         address = ipaddress.ip_address(ip)

@@ -25,7 +25,7 @@ from relayd.core.mail import (
 )
 from relayd.core.sender import Upstream
 from relayd.couriers.direct import DirectCourier
-from relayd.couriers.handover import Handover
+from relayd.couriers.handover import UPLOADS, Handover
 from relayd.couriers.pool import Pool
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.net.dns import Resolver
@@ -161,6 +161,7 @@ class World:
         deadlines: Deadlines | None = None,
         ourselves: Ourselves | None = None,
         pool: Pool | None = None,
+        uploads: int = UPLOADS,
     ) -> Handover:
         handover = Handover(
             hostname="relay.my.platform.example",
@@ -168,6 +169,7 @@ class World:
             deadlines=deadlines or patient(),
             ourselves=ourselves,
             pool=pool,
+            uploads=uploads,
             clock=lambda: NOW,
         )
         self.closing.append(handover)

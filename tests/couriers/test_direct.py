@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relayd.core.mail import Hop, Route
@@ -11,7 +13,7 @@ from relayd.core.verdict import Fate
 from relayd.net.egress import Guard, Ourselves
 from relayd.sandbox.certificates import Authority
 from relayd.sandbox.receiver import Offers, Receiver
-from relayd.sandbox.script import CLOSE, GOING_DOWN, USUAL, Action, At, End, say
+from relayd.sandbox.script import CLOSE, GOING_DOWN, LATE, USUAL, Action, At, End, say
 from relayd.sandbox.zone import DnsFault
 from relayd.store.contract import StoreDamaged
 
@@ -401,3 +403,20 @@ async def test_an_address_that_says_more_than_an_address_is_never_written(world:
     assert isinstance(attempt.evidence, Fault)
     assert attempt.evidence.kind is FaultKind.INTERNAL
     assert [line.text for line in receiver.lines if "RCPT" in line.text] == []
+
+
+async def test_only_so_many_large_bodies_are_on_their_way_at_once(world: World) -> None:
+    mail = letter(body=[b"x" * 998 + b"\r\n"] * 400)
+    handover = world.handover(uploads=2)
+    async with Receiver() as receiver:
+        receiver.tell(At.DATA, LATE)
+        courier = world.direct(receiver.port, handover=handover)
+        tasks = [asyncio.create_task(courier.deliver(mail.parcel, mail.body)) for _ in range(5)]
+        await receiver.reached(At.DATA, 2)
+        small = letter("eve@customer.example")
+        small_task = asyncio.create_task(courier.deliver(small.parcel, small.body))
+        await receiver.reached(At.DATA, 3)  # the small one needs no place
+        assert receiver.connections == 3
+        receiver.release()
+        results = await asyncio.gather(*tasks, small_task)
+    assert [attempt.verdict.fate for (attempt,) in results] == [Fate.SENT] * 6
