@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dkim
+import hypothesis
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -33,6 +34,12 @@ ROOT = Path(__file__).parent.parent
 RELAYD = str(Path(sys.executable).parent / "relayd")
 PATIENCE = 30.0
 """Seconds that a whole step (start, drain, stop) may take on a busy machine with two cores."""
+
+# Timing is the machine's, and it is busy: no deadline per example, and slow generation is no fault.
+hypothesis.settings.register_profile(
+    "relayd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("relayd")
 
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---
 
@@ -239,7 +246,7 @@ class Daemon:
         """Wait until something that another process does has come true."""
         try:
             async with asyncio.timeout(patience):
-                while not true():  # noqa: ASYNC110 - a file that another process writes has no event
+                while not true():
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not within {patience:g} s: {what}\n{self.tail()}") from None

@@ -86,11 +86,7 @@ async def test_the_daemon_fits_through_the_filters_of_its_unit(trace: list[str])
     assert calls - allowed() <= HARMLESS
 
     families = {found[1] for line in trace if (found := re.search(r"\bsocket\((AF_\w+)", line))}
-    granted = set(
-        re.findall(
-            r"AF_\w+", dict(re.findall(r"^(\w+)=(.*)$", UNIT, re.MULTILINE))["RestrictAddressFamilies"]
-        )
-    )
+    granted = re.search(r"^RestrictAddressFamilies=(.*)$", UNIT, re.MULTILINE)
     assert granted is not None
     assert families <= set(granted[1].split())
 
