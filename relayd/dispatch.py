@@ -195,8 +195,6 @@ class Dispatcher:
             return self._held(parcel, Reason.SENDER_UNKNOWN)
         if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
-        if parcel.hop.route is Route.DIRECT and not self.hops.probe(self._monotonic()):
-            return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
         if not parcel.first or await self.dresser.stands(parcel.message, sender):
             return None
         if self._under_way[parcel.message.id] > 1:

@@ -127,7 +127,7 @@ class Hops:
         standing = self._standing(hop)
         standing.in_flight -= 1
         self._in_flight -= 1
-        self._note_port(hop, verdicts, now)
+        self._note_port(hop, verdicts)
         if any(verdict.reason is Reason.AUTH_TOO_MANY_ATTEMPTS for verdict in verdicts):
             standing.failures, standing.until = max(standing.failures, 1), now + LOCKED_PAUSE
         elif any(_well(verdict) for verdict in verdicts):
@@ -178,7 +178,7 @@ class Hops:
         self._probe_at = now + PROBE_EVERY
         return True
 
-    def _note_port(self, hop: str, verdicts: Sequence[Verdict], now: float) -> None:
+    def _note_port(self, hop: str, verdicts: Sequence[Verdict]) -> None:
         place = Hop.from_key(hop)
         if place.route is not Route.DIRECT or self._reached:
             return
@@ -186,11 +186,8 @@ class Hops:
             self._reached = True
             self._unanswered.clear()
         elif verdicts and all(verdict.reason in _CONNECTING for verdict in verdicts):
-            before = self.port_blocked
             # Subdomains of one company are one place, as a down network takes them all.
             self._unanswered.add(".".join(place.name.split(".")[-2:]))
-            if self.port_blocked and not before:
-                self._probe_at = now + PROBE_EVERY
 
     def _standing(self, hop: str) -> _Standing:
         return self._hops.setdefault(hop, _Standing())
