@@ -39,10 +39,18 @@ LONGEST_HINT = 4 * 3600.0
 """A server may put us off this long. The longest that is documented is a day's quota, which has its own row;
 more than this, and one hostile line would use up the time until we give up."""
 
-QUOTA_WAIT = 3600.0
-"""Day quotas roll over 24 hours (Google, Microsoft), so that asking more often than this only costs."""
+PATIENT_WAIT = 3600.0
+"""Day quotas roll over 24 hours (Google, Microsoft), and each login too many locks the account for longer:
+asking sooner than this only costs."""
 
-_LOGIN_REFUSED = frozenset(reason for reason in Reason if reason.value.startswith("auth."))
+_PATIENT = frozenset({Reason.RATE_QUOTA_DAY, Reason.AUTH_TOO_MANY_ATTEMPTS})
+
+# A locked account opens by itself, the password may be right; everything else needs a person.
+_LOGIN_REFUSED = frozenset(
+    reason
+    for reason in Reason
+    if reason.value.startswith("auth.") and reason is not Reason.AUTH_TOO_MANY_ATTEMPTS
+)
 
 _CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
 
@@ -100,8 +108,8 @@ def next_wait(progress: Progress, attempt: Attempt, rules: RetryRules, jitter: f
     wait = steps[min(progress.attempts, len(steps) - 1)]
     reason = attempt.verdict.reason
     hint = hinted(attempt.evidence.text) if isinstance(attempt.evidence, Reply) else None
-    if reason is Reason.RATE_QUOTA_DAY:
-        wait = max(wait, QUOTA_WAIT, hint or 0.0)
+    if reason in _PATIENT:
+        wait = max(wait, PATIENT_WAIT, hint or 0.0)
     elif hint is not None and (hint > wait or progress.attempts < EAGER):
         wait = max(hint, min(wait, steps[0]))
     elif reason is Reason.RATE_GREYLISTED and progress.attempts < EAGER:

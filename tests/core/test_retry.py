@@ -274,6 +274,8 @@ def test_jitter_adds_up_to_a_quarter() -> None:
         ("454 Throttling failure: Daily message quota exceeded", 0, 3600),
         ("454 Throttling failure: Daily message quota exceeded", 5, 7200),
         ("454 Daily message quota exceeded, retry after 2 hours", 0, 7200),
+        # a locked account opens by itself, unless it is asked again and again
+        ("454 4.7.0 Too many login attempts, please try again later.", 0, 3600),
     ],
 )
 def test_what_the_server_says_bends_the_schedule(said: str, attempts: int, wait: float) -> None:
