@@ -461,7 +461,6 @@ def _rules(settings: Settings) -> RetryRules:
     return RetryRules(
         give_up_after=delivery.give_up_after.total_seconds(),
         warn_after=delivery.warn_after.total_seconds(),
-        hold_limit=delivery.hold_limit.total_seconds(),
         retry_after=tuple(wait.total_seconds() for wait in delivery.retry_after),
     )
 

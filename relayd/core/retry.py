@@ -24,7 +24,6 @@ class RetryRules:
 
     give_up_after: float
     warn_after: float
-    hold_limit: float
     retry_after: tuple[float, ...]
 
 

@@ -38,7 +38,6 @@ HOUR = 3600.0
 RULES = RetryRules(
     give_up_after=72 * HOUR,
     warn_after=4 * HOUR,
-    hold_limit=14 * 24 * HOUR,
     retry_after=(120.0, 300.0, 900.0, 1800.0, HOUR, 2 * HOUR),
 )
 OWN = Address("billing", "acme.example")

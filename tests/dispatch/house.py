@@ -56,7 +56,7 @@ ACME = Sender(
     language="en",
     test=False,
 )
-RULES = RetryRules(give_up_after=72 * 3600, warn_after=4 * 3600, hold_limit=14 * 86400, retry_after=(120.0,))
+RULES = RetryRules(give_up_after=72 * 3600, warn_after=4 * 3600, retry_after=(120.0,))
 DRESSING = Dressing(
     rung=Rung.DEFAULT,
     proof=Proof.PLATFORM,
