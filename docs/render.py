@@ -8,18 +8,34 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from relayd.core import settings_docs
+from relayd.cli import reference
+from relayd.core import phrases, reasons, settings_docs
+from relayd.core.reasons import Reason
 
 ROOT = Path(__file__).parent.parent
 
 
 def rendered() -> dict[Path, str]:
     """What each file should hold."""
-    page = ROOT / "docs" / "configuration.md"
-    return {
-        ROOT / "config.example.yaml": settings_docs.example(),
-        page: between(page.read_text(), "keys", settings_docs.table()),
+    docs = ROOT / "docs"
+    parts = {
+        docs / "configuration.md": ("keys", settings_docs.table()),
+        docs / "commands.md": ("commands", reference.reference()),
+        docs / "status-log.md": ("reasons", reasons_table()),
     }
+    pages = {path: between(path.read_text(), name, new) for path, (name, new) in parts.items()}
+    return {ROOT / "config.example.yaml": settings_docs.example(), **pages}
+
+
+def reasons_table() -> str:
+    rows = [
+        f"| `{reason}` | {reasons.row(reason).actor} | {phrases.text(reason, 'en')} | {phrases.remedy(reason, 'en')} |"
+        for reason in Reason
+    ]
+    return (
+        "\n".join(["| reason | who must act | what happened | what to do |", "|---|---|---|---|", *rows])
+        + "\n"
+    )
 
 
 def between(text: str, name: str, new: str) -> str:
