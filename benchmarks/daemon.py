@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from benchmarks.load import RECIPIENT, SENDER, free_port, wait_for_port
+from benchmarks.load import RECIPIENT, SENDER, free_port, processor_seconds, wait_for_port
 
 PLATFORM = "platform.example"
 SELECTOR = "r1"
@@ -85,11 +85,10 @@ class Relayd:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(what))
 
-    def cpu(self) -> float:
-        """Seconds of processor time used since the start, all threads."""
+    def processor(self) -> float:
+        """Seconds of processor time used since the start."""
         assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self._process.pid)
 
     def log(self) -> str:
         return (self.folder / "relayd.log").read_text(errors="replace")[-3000:]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -109,3 +110,16 @@ def missing_programs() -> list[str]:
     return [
         name for name in ("postfix", "smtp-source", "smtp-sink", "opendkim") if shutil.which(name) is None
     ]
+
+
+def processor_seconds(pid: int, *, reaped: bool = False) -> float:
+    """What a process has used since its start, all threads; with `reaped` also its children that have ended.
+
+    0 for a process that is gone.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    # utime, stime, cutime, cstime: the fields 14 to 17 of proc(5); the split starts at field 3
+    return sum(int(each) for each in fields[11 : 15 if reaped else 13]) / os.sysconf("SC_CLK_TCK")

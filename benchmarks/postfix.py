@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.load import free_port, wait_for_port
+from benchmarks.load import free_port, processor_seconds, wait_for_port
 
 _OPENDKIM = """\
 Socket local:{folder}/milter/opendkim.sock
@@ -132,6 +132,17 @@ class PostfixOpenDkim:
             files
             for name in ("maildrop", "incoming", "active", "deferred")
             for _, _, files in os.walk(self.folder / "queue" / name)
+        )
+
+    def processor(self) -> float:
+        """Seconds of processor time used since the start: OpenDKIM, Postfix's master, all its children."""
+        assert self._opendkim is not None
+        master = int((self.folder / "queue" / "pid" / "master.pid").read_text())
+        living = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return (
+            processor_seconds(self._opendkim.pid)
+            + processor_seconds(master, reaped=True)
+            + sum(processor_seconds(int(child)) for child in living)
         )
 
     def _start_opendkim(self) -> None:

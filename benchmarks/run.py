@@ -22,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -36,6 +37,16 @@ from relayd.sandbox.receiver import Receiver
 from relayd.sandbox.verify import look_at
 from relayd.sandbox.zone import NameServer, Zone
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One load, one contender, one round."""
+
+    rate: float  # messages a second
+    processor: float  # milliseconds of processor time a message, all its processes
+
+
+Speeds = dict[str, dict[str, list[Figures]]]  # by load, by contender, for each round
 Contender = Relayd | postfix.PostfixOpenDkim
 
 # goals: what this release must reach; the goal after that is 3.0 on each
@@ -108,7 +119,10 @@ class Bench:
             result: dict[str, object] = {"what": described}
             if options.stages_only:
                 return {**result, "stages": self._stages()}
-            result["loads"] = self._compare()
+            result["loads"] = {
+                load: {name: [asdict(each) for each in figures] for name, figures in row.items()}
+                for load, row in self._compare().items()
+            }
             if not options.peer_only:
                 if not options.no_stages:
                     result["stages"] = self._stages()
@@ -117,13 +131,12 @@ class Bench:
 
     # speed
 
-    def _compare(self) -> dict[str, dict[str, list[float]]]:
-        """Messages a second, by load and contender, a figure for each round."""
+    def _compare(self) -> Speeds:
         with ExitStack() as stack:
             running = [(each, stack.enter_context(sink)) for each, sink in self._contenders(stack)]
             for contender, sink in running:
                 measure(WARM_UP, contender, sink)
-            speeds: dict[str, dict[str, list[float]]] = {}
+            speeds: Speeds = {}
             for load in LOADS:
                 load = scaled(load, self._options.scale)
                 row = speeds[load.name] = {each.name: [] for each, _ in running}
@@ -134,7 +147,7 @@ class Bench:
                             row[contender.name].append(measure(load, contender, sink))
                     self._console.print(
                         f"{load.name}, round {turn + 1}: "
-                        + ", ".join(f"{name} {rates[-1]:.0f}/s" for name, rates in row.items()),
+                        + ", ".join(f"{name} {figures[-1].rate:.0f}/s" for name, figures in row.items()),
                         style="dim",
                         highlight=False,
                     )
@@ -164,30 +177,43 @@ class Bench:
             folder, sink_port=sink_port, key=self._key, nameserver=self._nameserver, samples=samples
         )
 
-    def _print_speeds(self, speeds: dict[str, dict[str, list[float]]], peak: float | None) -> None:
+    def _print_speeds(self, speeds: Speeds, peak: float | None) -> None:
         names = list(next(iter(speeds.values())))
-        table = Table(
-            title="messages a second (median of the rounds; lowest to highest)", title_justify="left"
+        self._table("messages a second: median (lowest to highest)", speeds, "rate", "{:.0f}")
+        self._table(
+            "processor time a message in ms: median (lowest to highest)", speeds, "processor", "{:.2f}"
         )
-        table.add_column("load")
-        for name in names:
-            table.add_column(name, justify="right")
         if len(names) == 2:
-            table.add_column("ratio", justify="right", style="bold")
-            table.add_column("at least", justify="right", style="dim")
-        for load in LOADS:
-            row = speeds[load.name]
-            cells = [
-                f"{statistics.median(rates):.0f}  ({min(rates):.0f} to {max(rates):.0f})"
-                for rates in row.values()
-            ]
-            if len(names) == 2:
-                ours, theirs = (statistics.median(row[name]) for name in names)
-                cells += [f"{ours / theirs:.2f}", f"{load.goal}"]
-            table.add_row(load.name, *cells)
-        self._console.print(table)
+            self._console.print("A busy machine distorts the first table more than the second.", style="dim")
         if peak is not None:
             self._console.print(f"relayd's peak memory over all of this: {peak:.0f} MiB")
+
+    def _table(self, title: str, speeds: Speeds, what: str, form: str) -> None:
+        """One figure for all loads; the ratio says how many times better relayd is."""
+        self._console.print(title, style="bold")
+        names = list(next(iter(speeds.values())))
+        both = len(names) == 2
+        table = Table()
+        table.add_column("load")
+        for name in [
+            *names,
+            *(["ratio"] if both else []),
+            *(["at least"] if both and what == "rate" else []),
+        ]:
+            table.add_column(name, justify="right")
+        for load in LOADS:
+            cells, medians = [], []
+            for figures in speeds[load.name].values():
+                found = sorted(getattr(each, what) for each in figures)
+                medians.append(statistics.median(found))
+                cells.append(" to ".join(form.format(each) for each in (found[0], found[-1])))
+                cells[-1] = f"{form.format(medians[-1])}  ({cells[-1]})"
+            if both:
+                ours, theirs = medians
+                cells.append(f"[bold]{ours / theirs if what == 'rate' else theirs / ours:.2f}[/]")
+                cells += [f"{load.goal}"] if what == "rate" else []
+            table.add_row(load.name, *cells)
+        self._console.print(table)
 
     # where the time goes
 
@@ -241,7 +267,7 @@ class Bench:
             self._console.print(f"idle: {figures['idle']:.0f} MiB (at most {IDLE_LIMIT})")
             if not self._options.no_memory:
                 with self._console.status("100 messages of 25 MiB at once"):
-                    rate = measure(BIG, relayd, sink)
+                    rate = measure(BIG, relayd, sink).rate
                 figures["big"] = relayd.memory("VmHWM")
                 self._console.print(
                     f"100 messages of 25 MiB at once: peak {figures['big']:.0f} MiB (at most {BIG_LIMIT}), "
@@ -250,12 +276,13 @@ class Bench:
         return figures
 
 
-def measure(load: Load, contender: Contender, sink: Sink) -> float:
-    """Messages a second from the start of the load until the sink has all and the queue is empty.
+def measure(load: Load, contender: Contender, sink: Sink) -> Figures:
+    """From the start of the load until the sink has all of it and the queue is empty.
 
     Raises RuntimeError when the load breaks off or nothing moves any more.
     """
     before = got = sink.read()
+    used = contender.processor()
     start = moved = time.monotonic()
     with source(load, contender.port) as process:
         while (now := sink.read()) - before < load.messages or not contender.done():
@@ -270,7 +297,8 @@ def measure(load: Load, contender: Contender, sink: Sink) -> float:
             time.sleep(_POLL)
         seconds = time.monotonic() - start
         process.wait()
-    return load.messages / seconds
+    spent = contender.processor() - used
+    return Figures(rate=load.messages / seconds, processor=spent * 1000 / load.messages)
 
 
 async def check_signs(contender: Contender, sink_port: int, zone: Zone) -> None:
