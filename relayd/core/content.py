@@ -100,9 +100,8 @@ class Settler:
         return body
 
     def finish(self) -> Content:
-        """The facts, after the last `feed`."""
-        if self._carry:  # only when fed something else than SMTP's data, which ends with CRLF
-            self.feed(b"\r\n")
+        """The facts, after the last `feed`, whose data ended with CRLF."""
+        assert not self._carry, "what comes before the final dot ends with CRLF"
         if self._header is None:
             self._set_header(b"".join(self._header_parts))
         assert self._header is not None

@@ -93,6 +93,8 @@ class Acceptor:
             sender = self._find_sender(submission, block, told)
             if not checked:
                 submission = await self._without_impossible(submission, sender)
+                if not submission.recipients:
+                    raise Refused(_refusal(submission.refused[-1]))
             message = await self._dress(submission, block, told, sender, now)
             return await self._keep(message, body, told)
         except (Refused, HeaderRefused) as no:
@@ -149,16 +151,12 @@ class Acceptor:
 
     async def _without_impossible(self, submission: Submission, sender: Sender) -> Submission:
         """The sender was not known at RCPT: look at the recipients now. Refused ones stay with the message,
-        as they would have; when none is left, the message is refused."""
+        as they would have."""
         refusals = await asyncio.gather(*(self.impossible(one, sender) for one in submission.recipients))
         pairs = list(zip(submission.recipients, refusals, strict=True))
         late = tuple(_refused(address, no) for address, no in pairs if no is not None)
         if not late:
             return submission
-        if len(late) == len(pairs):
-            await self.note(late, sender=sender.id)
-            first = next(no for no in refusals if no is not None)
-            raise Refused(first)
         left = tuple(address for address, no in pairs if no is None)
         return replace(submission, recipients=left, refused=(*submission.refused, *late))
 
@@ -229,6 +227,10 @@ def _refused(address: Address, refusal: Refusal) -> RefusedRecipient:
         reason=refusal.reason,
         text=refusal.text,
     )
+
+
+def _refusal(one: RefusedRecipient) -> Refusal:
+    return Refusal(code=one.code, enhanced=one.enhanced, reason=one.reason, text=one.text)
 
 
 def _events(message: Message, now: datetime) -> list[Event]:

@@ -90,8 +90,7 @@ class Line(SMTP):
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
     def go_down(self) -> None:
-        """End now when nothing is under way, else after it."""
-        self._closing = True
+        """End now when nothing is under way; else `_read_line` ends it after that."""
         if self._waiting_since is not None and not self._in_data:
             self._writer.write(answer.GOING_DOWN().line)
             self._hang_up()

@@ -1,4 +1,4 @@
-"""Attacks through addresses, identities and loops: A21 to A25 of the catalogue, as far as intake meets them."""
+"""Attacks through addresses, identities and loops: A21 to A25, as far as intake meets them."""
 
 from __future__ import annotations
 
