@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -74,11 +75,8 @@ class Handover:
         """One attempt for each recipient. Raises only what reading the body raises."""
         started, began = self._clock(), self._monotonic()
         small = parcel.message.submission.body_size <= CHUNK
-        if small:
-            trials = await self._walk(parcel, body, way, small=True)
-        else:
-            async with self._uploads:
-                trials = await self._walk(parcel, body, way, small=False)
+        content = Content(header=parcel.message.dressing.header, body=body, small=small)
+        trials = await self._walk(parcel, content, way)
         seconds = self._monotonic() - began
         return [
             Attempt(
@@ -96,8 +94,7 @@ class Handover:
             for trial in (trials[recipient.index],)
         ]
 
-    async def _walk(self, parcel: Parcel, body: Body, way: Way, *, small: bool) -> Mapping[int, Trial]:
-        content = Content(header=parcel.message.dressing.header, body=body, small=small)
+    async def _walk(self, parcel: Parcel, content: Content, way: Way) -> Mapping[int, Trial]:
         walk = HostWalk(
             recipients=[recipient.index for recipient in parcel.recipients],
             role=way.role,
@@ -168,7 +165,8 @@ class Handover:
         for position, fault in envelope.refused.items():
             evidence[asked[position].index] = fault
         if envelope.recipients:
-            answers = await session.transact(envelope, content)
+            async with self._place(content):
+                answers = await session.transact(envelope, content)
             if kept and all(map(_stale, answers)):
                 session.close()
                 return  # it had closed the idle connection; nothing was said about the message
@@ -177,6 +175,10 @@ class Handover:
         self.pool.give(way.key, session)
         server = session.server
         walk.answered(evidence, host=server.host, ip=server.ip, tls=session.tls, notes=envelope.notes)
+
+    def _place(self, content: Content) -> AbstractAsyncContextManager[None]:
+        """Large bodies wait here, connected: a server that does not even answer takes nobody's place."""
+        return nullcontext() if content.small else self._uploads
 
     async def close(self) -> None:
         self.pool.close()

@@ -231,8 +231,10 @@ class _Opening:
         wanted = (login.mechanism,) if login.mechanism else ("PLAIN", "LOGIN")
         mechanism = next((name for name in wanted if name in offers.auth), None)
         if mechanism is None:
-            offered = ", ".join(offers.auth) or "no login at all"
-            text = f"{self._server.host} offers {offered}, we can {' and '.join(wanted)}"
+            offered = (
+                ", ".join(offers.auth) or "no login at all, as servers do that only receive mail (an MX)"
+            )
+            text = f"{self._server.host} offers {offered}; we can {' and '.join(wanted)}"
             raise _Failed(self._fault(FaultKind.MECHANISM, clean(text)))
         log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login
         try:
