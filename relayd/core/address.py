@@ -121,8 +121,6 @@ def _local(text: str, seen: str, smtputf8: bool) -> str:
         inner = _ESCAPE.sub(r"\1", quoted[1])
         plain = dot_atom.fullmatch(inner) is not None
         text = inner if plain else '"' + re.sub(r'(["\\])', r"\\\1", inner) + '"'
-    elif not text:
-        raise AddressError(f'"{seen}" has nothing before the "@": write local-part@domain')
     elif dot_atom.fullmatch(text) is None:
         raise AddressError(_why_not_dot_atom(text, seen))
     if len(text.encode()) > LOCAL_MAX:

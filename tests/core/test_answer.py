@@ -53,6 +53,12 @@ class TestEachReply:
             assert 400 <= answer.ROWS[name].code < 500
 
 
+def test_only_what_is_below_400_is_positive() -> None:
+    assert answer.MAIL_OK().positive
+    assert answer.GO_AHEAD().positive
+    assert not answer.FULL().positive
+
+
 def test_500_is_said_only_of_commands_not_understood() -> None:
     for name, row in answer.ROWS.items():
         if row.code == 500:
