@@ -126,46 +126,56 @@ def reply(code: int, text: str, *, stage: Stage, host: str) -> Reply:
     return Reply(code=code, enhanced=enhanced, text=rest, stage=stage, host=host)
 
 
-# "host mx.example.com[192.0.2.1] said: 550 …" as Postfix, Exim and their logs write it.
+# "host mx.example.com[192.0.2.1] said: 550 …" (Postfix), "host mx.example.com [192.0.2.1]: 550 …" (Exim).
 _HOST = re.compile(r"\bhost ([A-Za-z0-9.-]{1,255})[\s\[]")
-_STAGE = re.compile(r"\(in reply to (?:the )?([A-Za-z ]{1,40}?) command\)|\(in reply to (end of DATA)")
-_CODE = re.compile(r"(?<![\d.])([2-5]\d\d)([ -]|$)")
+_IN_REPLY = re.compile(r"\(in reply to (?:the )?([A-Za-z ]{1,40}?)(?: command)?\)", re.IGNORECASE)
+_AFTER = re.compile(r"\bafter (?:pipelined )?(initial connection|MAIL FROM|RCPT TO|DATA|end of data)\b")
 _STAGES = {
-    "EHLO": Stage.EHLO,
-    "HELO": Stage.EHLO,
-    "STARTTLS": Stage.TLS,
-    "AUTH": Stage.AUTH,
-    "MAIL FROM": Stage.MAIL,
-    "RCPT TO": Stage.RCPT,
-    "DATA": Stage.DATA,
-    "END OF DATA": Stage.END,
+    "initial connection": Stage.BANNER,
+    "ehlo": Stage.EHLO,
+    "helo": Stage.EHLO,
+    "starttls": Stage.TLS,
+    "auth": Stage.AUTH,
+    "mail from": Stage.MAIL,
+    "rcpt to": Stage.RCPT,
+    "data": Stage.DATA,
+    "end of data": Stage.END,
 }
+
+# A reply code: best where an enhanced code of the same class follows, else not where a port number stands.
+_CODES = (
+    re.compile(r"(?<![\d.])(([245])\d\d)[ -](?=#?\2\.\d{1,3}\.\d{1,3}\b)"),
+    re.compile(r"(?<![\d.:])([2-5]\d\d)(?:[ -]|$)"),
+    re.compile(r"(?<![\d.])([2-5]\d\d)(?:[ -]|$)"),
+)
 
 
 def parse_line(text: str, *, stage: Stage | None = None, host: str = "") -> Reply:
     """Read a reply that a person pasted: with several lines (`550-5.1.1 …`), from a bounce ("host X said:
-    …"), or from a log that put the lines on one. The stage, unless given, is taken from "(in reply to …)" or
-    guessed from the code. Raises ValueError when there is no reply code in it."""
+    …"), or from a log that put the lines on one. The stage, unless given, is taken from the words around it
+    or guessed from the code. Raises ValueError when there is no reply code in it."""
     pasted = text[: 64 * CAP]
     named = _HOST.search(pasted)
-    told = _STAGE.search(pasted)
+    told = _IN_REPLY.search(pasted)
     if told is not None:
-        stage = stage or _STAGES.get((told[1] or told[2]).upper())
         pasted = pasted[: told.start()] + pasted[told.end() :]
     said = pasted.rfind("said: ") + len("said: ") if "said: " in pasted else 0
-    first = _CODE.search(pasted, said)
-    if first is None:
+    found = next((match for pattern in _CODES if (match := pattern.search(pasted, said))), None)
+    if found is None:
         raise ValueError(
             f'no reply code in "{clean(text)[:80]}": expected a line such as "550 5.1.1 no such user here"'
         )
-    code = int(first[1])
-    again = re.compile(rf"(?:^|\s){code}(?:[ -]|$)")  # the same code begins each further line
+    code = int(found[1])
+    told = told or _AFTER.search(pasted, 0, found.start())
+    if stage is None:
+        stage = (told and _STAGES.get(told[1].lower())) or _guess(code)
+    # The same code begins each line; what stands before the first of them is not the server's.
+    lines = re.compile(rf"(?:^|(?<=[^\d.])){code}(?:[ -]|$)")
+    first = lines.search(pasted, said) or found
     body = pasted[first.end() :]
-    if first[2] == "-":
-        body = again.sub("\n", body)
-    return reply(
-        code, body, stage=stage or _guess(code), host=host or (named[1].lower() if named is not None else "")
-    )
+    if first[0].endswith("-"):
+        body = re.sub(rf"\s{code}(?:[ -]|$)", "\n", body)
+    return reply(code, body, stage=stage, host=host or (named[1].lower() if named is not None else ""))
 
 
 def _guess(code: int) -> Stage:

@@ -102,6 +102,20 @@ def test_a_reply_is_cleaned_and_split() -> None:
             "host MX.example.org said: 451 4.3.0 error (in reply to end of DATA command)",
             451, "4.3.0", "error", Stage.END, "mx.example.org",
         ),
+        (
+            "SMTP error from remote mail server after RCPT TO:<g@example.org>: host mx.example.org "
+            "[192.0.2.25]: 550 5.1.1 User unknown",
+            550, "5.1.1", "User unknown", Stage.RCPT, "mx.example.org",
+        ),
+        (
+            "SMTP error after pipelined end of data: host mx.example.org [192.0.2.25]: 550 spam detected",
+            550, None, "spam detected", Stage.END, "mx.example.org",
+        ),
+        ("Diagnostic-Code: smtp; 550-5.1.1 a\n 550 5.1.1 b", 550, "5.1.1", "a\nb", Stage.RCPT, ""),
+        ("smtp.example.org:587 answered 535 5.7.8 no", 535, "5.7.8", "no", Stage.AUTH, ""),
+        ("smtp.example.org:587 answered 535 no", 535, None, "no", Stage.AUTH, ""),
+        ("error:550 no", 550, None, "no", Stage.RCPT, ""),
+        ("550-hello\n550 5.1.1 no such user", 550, "5.1.1", "hello\nno such user", Stage.RCPT, ""),
         ("said: 550 no (in reply to NONSENSE command)", 550, None, "no", Stage.RCPT, ""),
         ("535-5.7.8 a\r\n535 5.7.8 b", 535, "5.7.8", "a\nb", Stage.AUTH, ""),
         ("The error was: 421", 421, None, "", Stage.END, ""),
