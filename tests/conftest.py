@@ -151,6 +151,7 @@ class Daemon:
     smtp: socket.socket
     environ: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[str] = ()  # a command to run it under, such as strace
+    more: Sequence[tuple[str, socket.socket]] = ()  # further sockets handed over: FileDescriptorName, socket
     process: asyncio.subprocess.Process | None = None
     log: Path = field(init=False)
     starts: int = 0
@@ -169,45 +170,55 @@ class Daemon:
 
     async def start(self, **environ: str) -> None:
         """Start it and return when it says READY=1; AssertionError with its log when it ends instead."""
-        self.starts += 1
-        notify = self.folder / f"notify.{self.starts}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(str(notify))
-            ready.setblocking(False)
-            # sh becomes the daemon, so $$ is its process id, which LISTEN_PID has to name
-            hand_over = 'exec 3<&"$TEST_FD"; export LISTEN_PID=$$; exec "$@"'
-            with self.log.open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    *("bash", "-c", hand_over, "relayd", *self.before),
-                    *(RELAYD, "run", "-c", str(self.config)),
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(self.smtp.fileno(),),
-                    env={
-                        **os.environ,
-                        "TEST_FD": str(self.smtp.fileno()),
-                        "LISTEN_FDS": "1",
-                        "LISTEN_FDNAMES": "smtp",
-                        "NOTIFY_SOCKET": str(notify),
-                        **self.environ,
-                        **environ,
-                    },
-                )
-            await self._ready(ready)
+        with self.notify_socket() as heard:
+            await self.launch(heard, **environ)
+            await self.hear(heard, b"READY=1")
 
-    async def _ready(self, ready: socket.socket) -> None:
+    def notify_socket(self) -> socket.socket:
+        """Where the next start says how it is. Read it: when it is full, the daemon waits."""
+        heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        heard.bind(str(self.folder / f"notify.{self.starts}"))
+        heard.setblocking(False)
+        self.starts += 1
+        return heard
+
+    async def launch(self, heard: socket.socket, **environ: str) -> None:
+        handed = [("smtp", self.smtp), *self.more]
+        numbers = [str(sock.fileno()) for _, sock in handed]
+        # bash becomes the daemon, so $$ is its process id, which LISTEN_PID has to name
+        hand_over = 'n=3; for fd in $TEST_FDS; do eval "exec $n<&$fd"; n=$((n+1)); done; '
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *("bash", "-c", hand_over + 'export LISTEN_PID=$$; exec "$@"', "relayd", *self.before),
+                *(RELAYD, "run", "-c", str(self.config)),
+                stdout=log,
+                stderr=log,
+                pass_fds=tuple(map(int, numbers)),
+                env={
+                    **os.environ,
+                    "TEST_FDS": " ".join(numbers),
+                    "LISTEN_FDS": str(len(handed)),
+                    "LISTEN_FDNAMES": ":".join(name for name, _ in handed),
+                    "NOTIFY_SOCKET": str(heard.getsockname()),
+                    **self.environ,
+                    **environ,
+                },
+            )
+
+    async def hear(self, heard: socket.socket, word: bytes) -> None:
+        """Wait until it says the word to systemd."""
         assert self.process is not None
         loop = asyncio.get_running_loop()
         ended = asyncio.create_task(self.process.wait())
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
-                    said = asyncio.create_task(loop.sock_recv(ready, 4096))
+                    said = asyncio.create_task(loop.sock_recv(heard, 4096))
                     await asyncio.wait({said, ended}, return_when=asyncio.FIRST_COMPLETED)
                     if not said.done():
                         said.cancel()
                         raise AssertionError(f"relayd ended with {ended.result()}:\n{self.tail()}")
-                    if b"READY=1" in said.result():
+                    if word in said.result().split(b"\n"):
                         return
         finally:
             ended.cancel()
