@@ -124,9 +124,8 @@ class Settler:
         line_start = block.endswith(b"\r\n")
         if self._line_start and block.startswith(b"."):
             block = block[1:]
-        if (
-            b"." in block and b"\r\n." in block
-        ):  # the first look costs next to nothing, and base64 has no dots
+        # A base64 body has no dots, so nearly nothing of it is searched for one at the start of a line.
+        if block.find(b"\r\n.", 0, block.rfind(b".") + 1) >= 0:
             block = block.replace(b"\r\n.", b"\r\n")
         line_ends = _line_ends(block)
         bare = 0
