@@ -14,7 +14,9 @@ _FATES = {"sent": "green", "deferred": "yellow", "failed": "red", "uncertain": "
 @click.command("explain")
 @click.argument("reply")
 @click.option(
-    "--role", type=click.Choice(["mx", "upstream"]), default="mx", show_default=True, help="Who said it."
+    "--role",
+    type=click.Choice(["mx", "upstream"]),
+    help="Who said it: the recipient's server, or one that sends for us (default for answers to a login).",
 )
 @click.option(
     "--host", default="", help="The server that said it: some words mean something only at one provider."
@@ -23,7 +25,7 @@ _FATES = {"sent": "green", "deferred": "yellow", "failed": "red", "uncertain": "
 @language_option
 @json_option
 def explain_command(
-    reply: str, role: str, host: str, stage: str | None, language: str, as_json: bool
+    reply: str, role: str | None, host: str, stage: str | None, language: str, as_json: bool
 ) -> None:
     """Say what an answer means, who must act, and what to do.
 

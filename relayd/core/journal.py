@@ -88,7 +88,8 @@ def link(event: Event) -> str | None:
     cause = final_reason(event)
     if cause is None:
         return None
-    return providers.help_page(event.host, cause) or reasons.row(cause).link
+    provider = providers.identify(event.host, event.reply or "")
+    return providers.help_page(provider, cause) or reasons.row(cause).link
 
 
 def as_dict(event: Event) -> dict[str, object]:

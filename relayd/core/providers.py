@@ -175,9 +175,10 @@ _MARKS = (
 )
 
 
-def recognise_text(text: str) -> Provider | None:
-    """The provider whose mark stands in a reply's text (in lower case), or None."""
-    return next((provider for mark, provider in _MARKS if mark in text), None)
+def identify(host: str | None, text: str) -> Provider | None:
+    """The provider behind a reply: by the server's name, else by the mark it left in the text."""
+    lower = text.lower()
+    return recognise(host) or next((provider for mark, provider in _MARKS if mark in lower), None)
 
 
 _PAGES = {
@@ -203,7 +204,6 @@ _PAGES = {
 }
 
 
-def help_page(host: str | None, reason: Reason) -> str | None:
+def help_page(provider: Provider | None, reason: Reason) -> str | None:
     """The provider's own page about this, or None."""
-    provider = recognise(host)
     return None if provider is None else _PAGES.get((provider, reason))

@@ -8,7 +8,7 @@ into. The recipient is blamed only by a server's own words or enhanced code, nev
 from __future__ import annotations
 
 from relayd.core.fate import Fate, Role, Scope, Verdict
-from relayd.core.providers import recognise, recognise_text
+from relayd.core.providers import identify
 from relayd.core.reasons import Reason
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.rules import (
@@ -78,7 +78,7 @@ def classify(evidence: Evidence, role: Role) -> Verdict:
 def rule_for(reply: Reply, role: Role) -> Rule | None:
     """The row that decides, for `relayd explain` and the tests."""
     text = " ".join(reply.text.lower().split())
-    provider = recognise(reply.host) or recognise_text(text)
+    provider = identify(reply.host, text)
     return next((rule for rule in _TABLES[role] if rule.recognises(reply, provider, text)), None)
 
 

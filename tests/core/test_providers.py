@@ -2,7 +2,7 @@
 
 import pytest
 
-from relayd.core.providers import CARDS, Provider, card, help_page, recognise, recognise_text
+from relayd.core.providers import CARDS, Provider, card, help_page, identify, recognise
 from relayd.core.reasons import Reason
 
 
@@ -70,21 +70,22 @@ def test_every_provider_has_one_card_and_no_suffix_stands_on_two() -> None:
 
 
 def test_a_help_page_belongs_to_a_provider_and_a_cause() -> None:
-    page = help_page("smtp.gmail.com", Reason.AUTH_APP_PASSWORD_NEEDED)
+    page = help_page(Provider.GOOGLE, Reason.AUTH_APP_PASSWORD_NEEDED)
 
     assert page == "https://support.google.com/accounts/answer/185833"
-    assert help_page("smtp.gmail.com", Reason.RECIPIENT_FULL) is None
-    assert help_page("mx.example.org", Reason.AUTH_APP_PASSWORD_NEEDED) is None
+    assert help_page(Provider.GOOGLE, Reason.RECIPIENT_FULL) is None
+    assert help_page(None, Reason.AUTH_APP_PASSWORD_NEEDED) is None
 
 
 @pytest.mark.parametrize(
     ("text", "provider"),
     [
-        ("no such user - gsmtp", Provider.GOOGLE),
+        ("No such user - gsmtp", Provider.GOOGLE),
         ("access denied [db5eur03ft012.eop-eur03.prod.protection.outlook.com]", Provider.MICROSOFT),
         ("invalid recipient. ofr_416", Provider.ORANGE),
         ("no such user", None),
     ],
 )
 def test_a_reply_without_a_host_is_known_by_its_marks(text: str, provider: Provider | None) -> None:
-    assert recognise_text(text) is provider
+    assert identify("", text) is provider
+    assert identify("mx00.gmx.net", text) is Provider.UNITED_INTERNET
