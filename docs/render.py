@@ -28,14 +28,12 @@ def rendered() -> dict[Path, str]:
 
 
 def reasons_table() -> str:
-    rows = [
-        f"| `{reason}` | {reasons.row(reason).actor} | {phrases.text(reason, 'en')} | {phrases.remedy(reason, 'en')} |"
+    rows = (
+        (f"`{reason}`", reasons.row(reason).actor, phrases.text(reason, "en"), phrases.remedy(reason, "en"))
         for reason in Reason
-    ]
-    return (
-        "\n".join(["| reason | who must act | what happened | what to do |", "|---|---|---|---|", *rows])
-        + "\n"
     )
+    head = ["| reason | who must act | what happened | what to do |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
 def between(text: str, name: str, new: str) -> str:

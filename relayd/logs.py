@@ -22,7 +22,7 @@ _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERRO
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|[\ud800-\udfff]")
-_ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]|\"[^\"\s]{0,64}\")[^@\s<>\"',:;()\[\]]*@(?=[\w.-]+)")
+_ADDRESS = re.compile(r"""(?:"(?:[^"\\]|\\.){0,64}"|([^\s<>"',:;()\[\]@])[^\s<>"',:;()\[\]@]*)@(?=\w)""")
 
 # aiosmtpd logs every line of DATA at DEBUG, and base64 of logins that it can't decode (smtp.py, 1.4.6).
 # dkimpy, asyncio and uvicorn tell nothing below WARNING that an operator could act on.
@@ -111,7 +111,7 @@ def escaped(text: str) -> str:
 
 def mask(text: str) -> str:
     """`anna@example.com` becomes `a***@example.com`: the domain stays visible, the person doesn't."""
-    return _ADDRESS.sub(lambda found: ("*" if found[1].startswith('"') else found[1]) + "***@", text)
+    return _ADDRESS.sub(lambda found: (found[1] or "") + "***@", text)
 
 
 def _quoted(text: str) -> str:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from relayd.config.text import Reader, Value
+if TYPE_CHECKING:
+    from relayd.config.text import Value
 
 STATE = "/var/lib/relayd"
 RUNTIME = "/run/relayd"  # of the systemd units
@@ -57,6 +59,8 @@ def _both(path: str, state: str, systemd: str) -> tuple[Path, ...]:
 
 
 def _read(config: Path) -> Mapping[str, Value]:
+    from relayd.config.text import Reader
+
     try:
         tree = Reader(file=str(config)).read(config.read_text())
     except (OSError, ValueError):

@@ -149,7 +149,8 @@ class Reader:
                 line, (), f"the character U+{_number(error.character):04X}", "printable characters"
             )
             return
-        written = text.splitlines()[line - 1] if line and line <= text.count("\n") + 1 and text else ""
+        lines = text.splitlines()
+        written = lines[line - 1] if line is not None and line <= len(lines) else ""
         if re.match(r" *\t", written):
             self._complain(line, (), "a tab in the indentation", "spaces; YAML allows no tabs there")
             return
