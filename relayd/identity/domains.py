@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,7 +140,7 @@ class Domains:
 
     def _look_at(self, domain: str) -> float:
         looked = self._looked.get(domain)
-        return self._monotonic() if looked is None else looked.proof.look_at
+        return -math.inf if looked is None else looked.proof.look_at
 
     def _name(self, domain: str) -> str:
         return f"{self._selector}._domainkey.{domain}"
