@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -32,6 +33,33 @@ UPLOADS = 32
 the dots), so all of them stay within 64 MiB; and one hop, with 20 deliveries, can't take every place."""
 
 
+class Turns:
+    """Connections that log in with the same name and password are opened one at a time: a wrong password
+    must reach the server once, not twenty times at once."""
+
+    def __init__(self) -> None:
+        self.refused: Failure | None = None
+        self._lock = asyncio.Lock()
+        self._failed = 0
+        self._last: Failure | None = None
+
+    async def take(self, connect: Callable[[], Awaitable[Session | Failure]]) -> Session | Failure:
+        """Connect when it is our turn. A failure that came while we waited for it is ours too."""
+        before = self._failed
+        async with self._lock:
+            if self.refused is not None:
+                return self.refused
+            if self._last is not None and self._failed != before:
+                return self._last
+            opened = await connect()
+            if isinstance(opened, Failure):
+                self._last, self._failed = opened, self._failed + 1
+                said = opened.evidence
+                if isinstance(said, Reply) and said.stage is Stage.AUTH and said.code >= 500:
+                    self.refused = opened
+            return opened
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How the servers of one hop are reached. Sessions with the same `key` are interchangeable."""
@@ -44,6 +72,7 @@ class Way:
     resolve: Callable[[str], Awaitable[Found[str] | Missing | Trouble]]
     refusal: Callable[[str, str], str | None]  # host and address; why it must not be connected to
     login: Login | None = None
+    turns: Turns | None = None  # with a login
     ca_file: str | None = None
 
 
@@ -124,7 +153,8 @@ class Handover:
         if self._ourselves.at(step.ip, way.port):
             walk.is_us()
             return
-        opened = await smtp.connect(
+        connect = functools.partial(
+            smtp.connect,
             Server(
                 host=step.host,
                 ip=step.ip,
@@ -137,6 +167,7 @@ class Handover:
             contexts=self._contexts,
             deadlines=self._deadlines,
         )
+        opened = await (connect() if way.turns is None else way.turns.take(connect))
         if isinstance(opened, Failure):
             walk.failed(opened.evidence, opened.tls)
         else:

@@ -11,10 +11,10 @@ from relayd.core.dialogue import Protection
 from relayd.core.mail import Hop, Parcel
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
-from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
+from relayd.core.reply import Evidence, Fault, FaultKind, Stage
 from relayd.core.sender import Tls, Upstream
 from relayd.core.verdict import Role
-from relayd.couriers.handover import Handover, Way
+from relayd.couriers.handover import Handover, Turns, Way
 from relayd.net import egress
 from relayd.net.dns import Resolver, named_by_the_system
 from relayd.net.egress import Guard
@@ -48,7 +48,7 @@ class UpstreamCourier:
         self._guard = guard
         self._handover = handover
         self._families = tuple(families)
-        self._refused: dict[Hop, tuple[Upstream, Reply]] = {}
+        self._turns: dict[Hop, tuple[Upstream, Turns]] = {}
 
     async def deliver(self, parcel: Parcel, body: Body) -> list[Attempt]:
         upstream = self._find(parcel.hop)
@@ -63,32 +63,32 @@ class UpstreamCourier:
             resolve=self._resolve,
             refusal=functools.partial(self._refusal, upstream),
             login=_login(upstream),
+            turns=self._turns_of(parcel.hop, upstream),
             ca_file=upstream.ca_file,
         )
-        attempts = await self._handover.deliver(parcel, body, way)
-        self._remember(parcel.hop, upstream, attempts)
-        return attempts
+        return await self._handover.deliver(parcel, body, way)
 
     def forget(self, hop: Hop) -> None:
         """Try the login again, though it was refused."""
-        self._refused.pop(hop, None)
+        self._turns.pop(hop, None)
 
     async def close(self) -> None:
         await self._handover.close()
 
-    def _remember(self, hop: Hop, upstream: Upstream, attempts: Sequence[Attempt]) -> None:
-        """A password that was refused once is not tried again: it would lock the account."""
-        for attempt in attempts:
-            evidence = attempt.evidence
-            if isinstance(evidence, Reply) and evidence.stage is Stage.AUTH and evidence.code >= 500:
-                self._refused[hop] = (upstream, evidence)
-                return
+    def _turns_of(self, hop: Hop, upstream: Upstream) -> Turns | None:
+        """The turns of this name and password: others, others."""
+        if upstream.password is None:
+            return None
+        known = self._turns.get(hop)
+        if known is None or known[0] != upstream:
+            known = self._turns[hop] = (upstream, Turns())
+        return known[1]
 
     async def _hosts(self, hop: Hop, upstream: Upstream) -> Sequence[Mx] | Evidence:
         host = upstream.host
-        refused = self._refused.get(hop)
-        if refused is not None and refused[0] == upstream:
-            return refused[1]
+        known = self._turns.get(hop)
+        if known is not None and known[0] == upstream and known[1].refused is not None:
+            return known[1].refused.evidence  # a password that was refused is not tried again
         address = egress.literal(host)
         if address is None and mx.numeric(host):
             return _fault(FaultKind.FORBIDDEN, f"{host} is a number, not the name of a server", host)

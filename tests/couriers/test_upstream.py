@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import dataclasses
 
@@ -144,6 +145,34 @@ async def test_a_refused_login_is_one_try_and_no_more(world: World) -> None:
     assert (first.evidence.code, first.evidence.stage) == (535, Stage.AUTH)
     assert first.verdict.scope is Scope.HOP
     assert (second.evidence, second.verdict) == (first.evidence, first.verdict)
+
+
+async def test_a_wrong_password_reaches_the_server_once_however_many_messages_leave_together(
+    world: World,
+) -> None:
+    async with submission(world, users={"billing@acme.example": "another"}) as server:
+        courier = world.upstream(upstream(server.port))
+
+        results = await asyncio.gather(
+            *(courier.deliver(bill.parcel, bill.body) for bill in [mail() for _ in range(20)])
+        )
+
+    assert server.logins == [("billing@acme.example", False)]
+    assert {attempt.verdict.reason for attempts in results for attempt in attempts} == {
+        Reason.AUTH_WRONG_PASSWORD
+    }
+
+
+async def test_who_waits_for_a_server_that_is_down_waits_once(world: World) -> None:
+    async with submission(world) as server:
+        server.tell(At.BANNER, say("421 4.3.2 Service shutting down"))
+        courier = world.upstream(upstream(server.port))
+
+        await asyncio.gather(
+            *(courier.deliver(bill.parcel, bill.body) for bill in [mail() for _ in range(20)])
+        )
+
+    assert server.connections == 1
 
 
 async def test_a_new_password_is_tried_at_once(world: World) -> None:
