@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from relayd.cli.daemon import Away, Daemon
-from relayd.cli.options import config_option, json_option, print_json
+from relayd.cli.options import config_option, json_option, print_json, waiting
 
 
 @click.command("backup")
@@ -27,7 +27,8 @@ def backup_command(to: Path, config: Path, as_json: bool) -> None:
     daemon = Daemon(config)
     try:
         # No time limit: gigabytes take their time, and the daemon ends it if it fails.
-        found = daemon.post("/backup", {"to": str(to.absolute())}, timeout=None)
+        with waiting(f"writing {to}"):
+            found = daemon.post("/backup", {"to": str(to.absolute())}, timeout=None)
     except Away:
         daemon.away()
     if as_json:

@@ -24,7 +24,15 @@ Fits = Callable[[dict[str, Any]], bool]
 
 @click.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now; Ctrl-C ends it.")
-@click.option("-n", "--lines", "number", default=20, show_default=True, help="How many of the last ones.")
+@click.option(
+    "-n",
+    "--lines",
+    "number",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of the last ones.",
+)
 @click.option("--ref", help="Only messages with this reference of the app.")
 @click.option("--sender", help="Only this sender.")
 @click.option("--status", type=click.Choice(list(COLOURS)), help="Only events with this status.")

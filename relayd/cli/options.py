@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -59,6 +61,15 @@ def set_option(command: Command) -> Command:
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def waiting(text: str) -> AbstractContextManager[object]:
+    """A turning wheel beside `text` on a terminal; nothing where output is piped."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
 
 
 def fail(text: str, code: int, remedy: str = "") -> NoReturn:

@@ -47,7 +47,14 @@ def selection_options(command: Command) -> Command:
 @click.option("--state", type=click.Choice(["queued", "held"]), help="Only those; both when left out.")
 @click.option("--sender", metavar="ID", help="Of this sender.")
 @click.option("--hop", metavar="HOP", help="Waiting for this hop, such as direct:example.com.")
-@click.option("-n", "--limit", default=100, show_default=True, help="How many messages at most.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=100,
+    show_default=True,
+    help="How many messages at most.",
+)
 @config_option
 @language_option
 @json_option

@@ -21,6 +21,7 @@ from relayd.cli.options import (
     json_option,
     language_option,
     print_json,
+    waiting,
 )
 from relayd.cli.places import places
 from relayd.cli.status import lines
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 @click.command("send-test")
 @click.argument("to")
 @click.option("--sender", metavar="ID", help="In the name of this sender; needed when there are several.")
-@click.option("--wait", default=60, show_default=True, help="Seconds to wait for the outcome.")
+@click.option(
+    "--wait", type=click.IntRange(0), default=60, show_default=True, help="Seconds to wait for the outcome."
+)
 @config_option
 @language_option
 @json_option
@@ -72,7 +75,8 @@ def send_test_command(
             content=content,
             login=_login(settings, name),
         )
-        message = _outcome(daemon, ref, start, wait, None if as_json else language)
+        with waiting(f"waiting for what becomes of the mail to {to}"):
+            message = _outcome(daemon, ref, start, wait, None if as_json else language)
     except Away:
         daemon.away()
     except ListenerAway as error:

@@ -27,8 +27,10 @@ SYNC_EVERY = 1.0  # seconds; after a power loss the journal gives the rest again
 TRY_AGAIN = 5.0  # seconds after a full disk
 
 _CURSOR = ("cursor", "status_log")
+# Made once: json.dumps makes one for each call that isn't at its defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # Line separators that JSON lets through and that some readers split lines at.
-_SEPARATORS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"})
+_SEPARATORS = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"}
 
 
 class StatusLog:
@@ -137,5 +139,7 @@ def _lines(events: Sequence[Event]) -> list[str]:
 
 
 def _line(event: Event) -> str:
-    text = json.dumps(journal.as_dict(event), ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_SEPARATORS) + "\n"
+    text = _encode(journal.as_dict(event))
+    for separator, escape in _SEPARATORS.items():
+        text = text.replace(separator, escape)
+    return text + "\n"

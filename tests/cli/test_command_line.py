@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import stat
 import subprocess
 import sys
@@ -314,3 +316,16 @@ def test_run_takes_its_flags_into_the_environment(config: Path, monkeypatch: pyt
 
     assert run("run", "-c", config, "--set", "log.level=debug").exit_code == 75
     assert seen
+
+
+def test_colours_are_for_terminals(config: Path) -> None:
+    command = [sys.executable, "-m", "relayd", "explain", "550 5.1.1 user unknown"]
+    piped = subprocess.run(command, capture_output=True, check=True).stdout
+    here, there = pty.openpty()
+    subprocess.run(command, stdout=there, check=True, env={**os.environ, "TERM": "xterm"})
+    os.close(there)
+    shown = os.read(here, 65536)
+    os.close(here)
+
+    assert b"\x1b[" not in piped
+    assert b"\x1b[31m" in shown

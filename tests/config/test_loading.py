@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -354,3 +355,18 @@ def with_domain(config: Path) -> Path:
         + "limits: {message_size: 512KiB}\ndelivery:\nlogins:\n"
     )
     return config
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to somebody else")
+def test_a_secret_of_some_other_user_is_refused_unless_root_checks(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = secret_file(config.parent / "password")
+    os.chown(path, 4711, -1)
+    with_text(config, login(f"password_file: {path}"))
+
+    assert load(config, {}).logins[0].password == Secret("hunter2")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert load(config, {}).logins[0].password == Secret("hunter2")
+    monkeypatch.setattr(os, "geteuid", lambda: 4712)
+    assert "owned by user id 4711" in errors(config)[0]
