@@ -4,7 +4,7 @@ writer's transaction and changes nothing but the database."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -24,7 +24,10 @@ from relayd.store.writer import Transaction
 AT_ONCE: Final = 500
 """Recipients that one transaction acts on: others wait for it, some tens of milliseconds at most."""
 
-VOID: Final = "UPDATE recipient SET due = ? WHERE state < 2 AND state = 0 AND due IS NULL"
+VOID: Final = (
+    "UPDATE recipient SET due = (SELECT received FROM message WHERE n = recipient.id >> 16)"
+    " WHERE state < 2 AND state = 0 AND due IS NULL"
+)
 """Leases end with their process. `state < 2` as in the index, which SQLite uses for nothing less."""
 
 SELECT: Final = (
@@ -49,6 +52,7 @@ def park(transaction: Transaction, parked: Sequence[tuple[int, int]]) -> None:
 def act(
     transaction: Transaction,
     verb: Verb,
+    state: State,
     selection: Selection,
     now: datetime,
     reason: Reason | None,
@@ -56,16 +60,21 @@ def act(
     leased: Collection[int],
     after: int,
 ) -> Acted:
-    """Act on up to AT_ONCE selected recipients with an id over `after`. Queued ones without a due time are
-    in memory, for a lease or in one: their turn comes when their parcel is settled."""
+    """Act on up to AT_ONCE selected recipients in `state` with an id over `after`. Queued ones without
+    a due time are in memory, for a lease or in one: their turn comes when their parcel is settled."""
     conditions, values = reading.where(selection)
-    numbers = ",".join(str(rows.NUMBER[state]) for state in sorted(verbs.FROM[verb]))
     conditions += [
-        f"r.state IN ({numbers})",
+        f"r.state = {rows.NUMBER[state]}",
         "(r.state = 1 OR r.due IS NOT NULL)",
         f"r.id NOT IN ({reading.exclude(leased)})",
         "r.id > ?",
     ]
+    if selection.message is not None:  # one message: don't look through all that is open
+        known = sql.first(transaction.db, "SELECT n FROM message WHERE id = ?", (selection.message,))
+        if known is None:
+            return Acted()
+        conditions.append(f"r.id <= {rows.span(known[0])[1]}")
+        after = max(after, rows.span(known[0])[0] - 1)
     found = sql.every(
         transaction.db,
         f"{SELECT} AND {' AND '.join(conditions)} ORDER BY r.id LIMIT {AT_ONCE}",
@@ -75,6 +84,20 @@ def act(
     for row in found:
         _change(transaction, row, verb, reason, now, acted)
     return acted
+
+
+def acting(
+    verb: Verb,
+    state: State,
+    selection: Selection,
+    now: datetime,
+    reason: Reason | None,
+    leased: Sequence[int],
+    after: int,
+) -> Callable[[Transaction], Acted]:
+    return lambda transaction: act(
+        transaction, verb, state, selection, now, reason, leased=leased, after=after
+    )
 
 
 def _change(
@@ -135,12 +158,11 @@ def recover(transaction: Transaction, now: datetime) -> None:
     """At the start: leases of the last process are void, verbs that waited for them take effect, bodies that
     were never put are gone, and no due time is further away than was planned when it was set (the clock may
     have been wrong then)."""
-    stamp = rows.stamp(now)
     db = transaction.db
     for (n,) in sql.every(db, "SELECT n FROM receiving"):
         db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", rows.span(n))
     db.execute("DELETE FROM receiving")
-    db.execute(VOID, (stamp,))
+    db.execute(VOID)
     clamp(transaction, now)
     for row in sql.every(db, f"{SELECT} AND r.pending IS NOT NULL"):
         verb, _, reason = row[9].partition(":")
@@ -153,7 +175,7 @@ def clamp(transaction: Transaction, now: datetime) -> None:
     stamp = rows.stamp(now)
     transaction.db.execute(
         "UPDATE recipient SET due = ?1 + cast(wait * 1000000 AS INTEGER)"
-        " WHERE due > ?1 AND due > ?1 + cast(wait * 1000000 AS INTEGER)",
+        " WHERE due IS NOT NULL AND due > ?1 AND due > ?1 + cast(wait * 1000000 AS INTEGER)",
         (stamp,),
     )
 

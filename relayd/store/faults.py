@@ -10,16 +10,18 @@ import apsw
 
 from relayd.store.contract import StoreDamaged, StoreError, StoreFull
 
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FSYNC: Final = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
 
-def fault(error: Exception, path: Path) -> StoreError:
-    """The fault to raise for what a library raised while working on the database at `path`."""
+def fault(error: Exception, path: Path, number: int = 0) -> StoreError:
+    """The fault to raise for what a library raised while working on the database at `path`. `number`: the
+    errno of the system call that failed, where the connection knows it."""
     if isinstance(error, StoreError):
         return error
     if isinstance(error, apsw.FullError) or (
-        isinstance(error, apsw.IOError | apsw.CantOpenError)
-        and getattr(error, "errno_", None) in {errno.ENOSPC, errno.EDQUOT}
+        isinstance(error, apsw.IOError)
+        and (number in _NO_SPACE or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE)
     ):
         return StoreFull(f"{path}: no space left on the disk; make room, relayd goes on by itself")
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):

@@ -104,7 +104,7 @@ class MemoryStore:
         self._tickets = itertools.count(1)
         self._served: Counter[tuple[str, str]] = Counter()  # when a sender had its last turn at a hop
         self._turn = itertools.count(1)
-        self._latest: datetime | None = None
+        self._latest = clock()
         self._changed = Bell()
         self._written = Bell()
         self._watchers = Watchers()
@@ -126,6 +126,7 @@ class MemoryStore:
         for recipient in message.recipients:
             self._rows.append(Row(mail, recipient, state, message.held, due=message.submission.received_at))
         self._write(events)
+        self._saw(message.submission.received_at)
         self._watchers.put(message, events)
         self._changed.ring()
 
@@ -133,10 +134,11 @@ class MemoryStore:
 
     async def lease(self, now: datetime, room: Room) -> list[Parcel]:
         self._usable()
-        if self._latest is not None and now < self._latest:
+        if now <= self._latest - verbs.STEP:
             for row in self._rows:
                 row.due = min(row.due, now + timedelta(seconds=row.wait))
-        self._latest = now
+            self._latest = now
+        self._saw(now)
         parcels: list[Parcel] = []
         taken: Counter[str] = Counter()
         while len(parcels) < room.total:
@@ -153,6 +155,9 @@ class MemoryStore:
             taken[chosen.recipient.hop.key] += 1
             parcels.append(self._lease(chosen, ready))
         return parcels
+
+    def _saw(self, time: datetime) -> None:
+        self._latest = max(self._latest, time)
 
     def _lease(self, chosen: Row, ready: Sequence[Row]) -> Parcel:
         mine = {row.recipient.index: row for row in ready if row.mail is chosen.mail}
@@ -210,6 +215,7 @@ class MemoryStore:
             others = any(row.leased and row not in leased for row in self._rows if row.mail is mail)
             if others or self._attempted(mail):
                 raise DressingStays(f"message {mail.message.id} is on its way in its dressing")
+        self._saw(now)
         del self._leases[parcel.lease]
         outcomes = {row.address: self._settle(row, named.get(row.recipient.index), now) for row in leased}
         if dressing is not None:
@@ -272,6 +278,7 @@ class MemoryStore:
 
     async def act(self, verb: Verb, selection: Selection, now: datetime, reason: Reason | None = None) -> int:
         self._usable()
+        self._saw(now)
         count = 0
         for row in self._rows:
             message = row.mail.message

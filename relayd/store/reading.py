@@ -181,7 +181,11 @@ def where(selection: Selection) -> tuple[list[str], list[Any]]:
 
 def find(db: apsw.Connection, selection: Selection, limit: int) -> list[Record]:
     conditions, values = where(selection)
-    if selection.state in verbs.OPEN:  # few among many: start from the index of open recipients
+    if selection.message is not None or selection.ref is not None:
+        own = [condition for condition in conditions if condition.startswith("m.")]  # these come first
+        chosen = " AND ".join([*own, _AMONG_ALL + " AND ".join(conditions) + ")"])
+        values = [*values[: len(own)], *values]
+    elif selection.state in verbs.OPEN:  # few among many: start from the index of open recipients
         chosen = _AMONG_OPEN + " AND ".join(conditions) + ")"
     else:  # newest first, until there are enough
         chosen = _AMONG_ALL + " AND ".join(conditions or ["1"]) + ")"
@@ -246,10 +250,17 @@ def recall(db: apsw.Connection, kind: str) -> Mapping[str, Mapping[str, str]]:
 # --- at the start
 
 
-def counts(db: apsw.Connection) -> list[int]:
-    """Recipients by number of state."""
-    found: dict[int, int] = dict(sql.every(db, "SELECT state, count(*) FROM recipient GROUP BY 1"))
-    return [found.get(number, 0) for number in range(len(rows.STATES))]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is in the database when it is opened."""
+
+    counts: Sequence[int]  # recipients by number of state
+    pairs: Mapping[Pair, int]
+
+
+def found(db: apsw.Connection) -> Found:
+    states: dict[int, int] = dict(sql.every(db, "SELECT state, count(*) FROM recipient GROUP BY 1"))
+    return Found(counts=[states.get(number, 0) for number in range(len(rows.STATES))], pairs=pairs(db))
 
 
 def newest(db: apsw.Connection) -> tuple[int, int]:

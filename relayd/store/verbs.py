@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from relayd.core.delivery import Settlement, State
@@ -41,6 +41,9 @@ _EVENTS: Final[Mapping[Verb, EventType]] = {
     Verb.CANCEL: EventType.CANCELLED,
     Verb.EXPIRE: EventType.EXPIRED,
 }
+
+STEP: Final = timedelta(seconds=1)
+"""A clock that goes back by less is being adjusted, not set."""
 
 FRESH: Final = Progress(attempts=0, waited=0.0, uncertain=0, warned=False)
 

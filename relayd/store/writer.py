@@ -21,13 +21,17 @@ import apsw
 from relayd.core.journal import Event
 from relayd.crashpoints import crashpoint
 from relayd.store import faults, rows
-from relayd.store.contract import StoreError
+from relayd.store.contract import StoreError, StoreFull
+from relayd.store.reserve import Reserve
 
 GROUP: Final = 8 * 1024 * 1024
 """Octets of content after which a group is full: memory stays bounded, and nobody waits long for others."""
 
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
+
+ACCEPTING: Final = frozenset({"put", "chunk"})
+"""Work that gets nothing of the reserve: results come first."""
 
 Numbered = tuple[int, Event]
 
@@ -90,12 +94,14 @@ class Writer:
         seq: int,
         loop: asyncio.AbstractEventLoop,
         committed: Callable[[list[Numbered]], None],
+        reserve: Reserve,
     ) -> None:
         self._db = db
         self._path = path
         self._seq = seq
         self._loop = loop
         self._committed = committed
+        self._reserve = reserve
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._held_over: Work | None = None
         self._pages = 0
@@ -195,13 +201,24 @@ class Writer:
         """The group failed: find out whose fault it was, so that nobody pays for another."""
         events: list[Numbered] = []
         for work in group:
+            found = error
             if len(group) > 1 and self.broken is None and not faults.breaks(error):
                 try:
                     events += self._commit([work])
                     continue
                 except Exception as own:
-                    error = own
-            work.error = self._fault(error)
+                    found = own
+            if (
+                work.step not in ACCEPTING
+                and isinstance(self._fault(found), StoreFull)
+                and self._reserve.free()
+            ):
+                try:
+                    events += self._commit([work])
+                    continue
+                except Exception as own:
+                    found = own
+            work.error = self._fault(found)
         return events
 
     def _run_alone(self, work: Work) -> None:
@@ -214,7 +231,7 @@ class Writer:
             work.error = self._fault(error)
 
     def _fault(self, error: Exception) -> StoreError:
-        found = faults.fault(error, self._path)
+        found = faults.fault(error, self._path, self._db.system_errno)
         if faults.breaks(error) and self.broken is None:
             self.broken = StoreError(
                 f"{self._path}: the disk failed to keep what was written ({error}). Nothing more is accepted "

@@ -286,10 +286,10 @@ async def test_a_missing_part_of_a_body_is_damage(open_desk: Any, tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Any:
-    """16 MiB that can be filled up for real."""
+    """32 MiB that can be filled up for real."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("mounting a tmpfs needs root")
     yield folder
@@ -301,10 +301,9 @@ async def test_a_full_disk_is_said_and_goes_on_when_there_is_room_again(
 ) -> None:
     desk = await open_desk(small_disk / "state")
     kept = [await desk.put(body=b"x" * 100_000)]
-    (small_disk / "ballast").write_bytes(bytes(12_000_000))
-    with pytest.raises(StoreFull, match="no space left"):  # noqa: PT012 - which one fails is the disk's affair
-        while True:
-            kept.append(await desk.put(body=b"x" * 100_000))
+    _fill(small_disk / "ballast")
+    with pytest.raises(StoreFull, match="no space left"):
+        await desk.put(body=b"x" * 100_000)
     with pytest.raises(StoreFull):
         await desk.put(body=b"x" * 200_000)
     (small_disk / "ballast").unlink()
@@ -323,9 +322,9 @@ async def test_what_fits_is_still_written_when_its_neighbour_does_not(
     desk = await open_desk(small_disk / "state")
     await desk.put()
     [parcel] = await desk.lease()
-    huge = desk.make.message(body=b"x" * 20_000_000)
+    huge = desk.make.message(body=b"x" * 30_000_000)
     results = await asyncio.gather(
-        desk.store.put(huge, b"x" * 20_000_000, []),
+        desk.store.put(huge, b"x" * 30_000_000, []),
         desk.store.settle(parcel, desk.make.sent(parcel)),
         return_exceptions=True,
     )
@@ -334,7 +333,7 @@ async def test_what_fits_is_still_written_when_its_neighbour_does_not(
     await desk.store.close()
 
 
-async def test_a_lease_whose_result_could_not_be_written_can_be_settled_later(
+async def test_results_are_written_when_the_disk_is_full_and_new_mail_is_not(
     open_desk: Any, small_disk: Path
 ) -> None:
     desk = await open_desk(small_disk / "state")
@@ -342,10 +341,40 @@ async def test_a_lease_whose_result_could_not_be_written_can_be_settled_later(
     [parcel] = await desk.lease()
     _fill(small_disk / "ballast")
     with pytest.raises(StoreFull):
+        await desk.put(body=b"x" * 100_000)
+    await desk.store.settle(parcel, desk.make.sent(parcel))
+    assert (await desk.store.count())[State.SENT] == 1
+    (small_disk / "ballast").unlink()
+    await desk.store.sweep(desk.clock(), DAY, DAY)
+    assert (small_disk / "state" / "reserve").stat().st_size == 8 * 1024 * 1024, "set aside again"
+    await desk.store.close()
+
+
+async def test_a_result_that_could_not_be_written_can_be_written_later(
+    open_desk: Any, small_disk: Path
+) -> None:
+    desk = await open_desk(small_disk / "state")
+    await desk.put()
+    [parcel] = await desk.lease()
+    (small_disk / "state" / "reserve").unlink()
+    _fill(small_disk / "ballast")
+    with pytest.raises(StoreFull):
         await desk.store.settle(parcel, desk.make.sent(parcel))
+    assert await desk.lease() == []
     (small_disk / "ballast").unlink()
     await desk.store.settle(parcel, desk.make.sent(parcel))
     assert (await desk.store.count())[State.SENT] == 1
+    await desk.store.close()
+
+
+async def test_a_store_opens_on_a_full_disk(open_desk: Any, small_disk: Path) -> None:
+    desk = await open_desk(small_disk / "state")
+    await desk.put()
+    await desk.store.close()
+    _fill(small_disk / "ballast")
+    desk = await open_desk(small_disk / "state")
+    [parcel] = await desk.lease()
+    await desk.store.settle(parcel, desk.make.sent(parcel))
     await desk.store.close()
 
 
