@@ -57,14 +57,16 @@ class Record(NamedTuple):
 class Vault:
     """Holds the platform's signing key and what is derived from the master key. Its repr shows no secret."""
 
-    def __init__(self, *, key: rsa.RSAPrivateKey, selector: str, master: bytes) -> None:
+    def __init__(
+        self, *, key: rsa.RSAPrivateKey, selector: str, master: bytes, warnings: Sequence[str] = ()
+    ) -> None:
         self._key = key
         self._selector = selector
         self._signer = _Signer(key)
         self.return_path_key = _derive(master, b"relayd return path v1")
         self._fingerprint_key = _derive(master, b"relayd fingerprint v1")
         self.public_key = public_key(key)
-        self.warnings = _warnings(key)
+        self.warnings = tuple(warnings)
 
     def __repr__(self) -> str:
         return f"Vault(selector={self._selector!r})"
@@ -81,10 +83,12 @@ class Vault:
         if empty_store:
             _make(key_file, new_key)
             _make(master_file, _new_master)
+        key = load_key(key_file)
         return cls(
-            key=load_key(key_file),
+            key=key,
             selector=settings.platform.dkim.selector,
             master=_load_master(master_file),
+            warnings=(*_weak(key), *_readable(key_file), *_readable(master_file)),
         )
 
     async def sign(self, header: bytes, body_hash: bytes, domains: Sequence[str], timestamp: int) -> bytes:
@@ -230,10 +234,17 @@ def public_record(key: bytes, selector: str, domain: str) -> Record:
     return Record(name=f"{selector}._domainkey.{domain}", text=f"v=DKIM1; k=rsa; p={public}")
 
 
-def _warnings(key: rsa.RSAPrivateKey) -> tuple[str, ...]:
+def _weak(key: rsa.RSAPrivateKey) -> tuple[str, ...]:
     if key.key_size >= KEY_BITS:
         return ()
     return (f"the DKIM key has {key.key_size} bits; use {KEY_BITS} (RFC 8301)",)
+
+
+def _readable(path: Path) -> tuple[str, ...]:
+    """Only of `others`: a group of its own is how some systems hand secrets to services."""
+    if not path.stat().st_mode & 0o007:
+        return ()
+    return (f"{path} can be read by every user of this machine; take that right away with: chmod o= {path}",)
 
 
 def _new_master() -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from relayd.core.address import Address
+from relayd.core.address import Address, shown
 from relayd.core.mail import Hop, IfUnproven, Proof, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.refusal import Refusal
@@ -204,8 +204,9 @@ def _mismatch(sender: Sender, header_from: Address) -> Refusal:
         code=550,
         enhanced="5.7.1",
         reason=Reason.POLICY_FROM_MISMATCH,
-        text=f"From is {header_from}, but sender {sender.id} may send as {sender.send_as.value} only from "
-        f"{sender.contact}; write that into From, or set send_as: default",
+        text=f"From is {shown(str(header_from))}, but sender {shown(sender.id)} may send as "
+        f"{sender.send_as.value} only from {shown(str(sender.contact))}; write that into From, or set "
+        "send_as: default",
     )
 
 
@@ -218,6 +219,6 @@ def _unproven(sender: Sender, reason: Reason | None, platform: Platform) -> Refu
         code=550,
         enhanced="5.7.1",
         reason=reason or Reason.SENDER_UNPROVEN,
-        text=f"sender {sender.id} may not send as {sender.contact}: {what}; correct it, or set "
-        "if_unproven: default",
+        text=f"sender {shown(sender.id)} may not send as {shown(str(sender.contact))}: {what}; correct it, "
+        "or set if_unproven: default",
     )

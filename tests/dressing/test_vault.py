@@ -120,6 +120,14 @@ def test_a_weak_key_is_warned_about(tmp_path: Path) -> None:
     assert opened(tmp_path).warnings == ()
 
 
+def test_a_key_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
+    opened(tmp_path, empty_store=True)
+    (tmp_path / "master.key").chmod(0o644)
+    (tmp_path / "keys" / "r1.pem").chmod(0o640)
+    (warning,) = opened(tmp_path).warnings
+    assert "master.key can be read by every user" in warning
+
+
 def test_a_key_that_receivers_ignore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # cryptography no longer makes keys this short, so the limit moves instead
     path = put_key(tmp_path, pem(1024))
