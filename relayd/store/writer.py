@@ -245,17 +245,21 @@ class Writer:
         if events:
             self._committed(events)
         for work in group:
-            if work.error is None:
-                if work.done is not None:
+            error: Exception | None = work.error
+            try:
+                if error is None and work.done is not None:
                     work.done(work.result)
-                if not work.answer.done():
-                    work.answer.set_result(work.result)
-            else:
-                if work.failed is not None:
+                elif error is not None and work.failed is not None:
                     work.failed()
-                if not work.answer.done():
-                    work.answer.set_exception(work.error)
-                    work.answer.exception()  # the one who asked may be gone; then it is no surprise
+            except Exception as own:  # a fault of ours; the others are to have their answers all the same
+                error = own
+            if work.answer.done():
+                continue
+            if error is None:
+                work.answer.set_result(work.result)
+            else:
+                work.answer.set_exception(error)
+                work.answer.exception()  # the one who asked may be gone; then it is no surprise
 
     def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._pages = pages

@@ -607,6 +607,10 @@ async def test_the_questions_asked_all_the_time_are_answered_by_indexes(tmp_path
             "USING INDEX recipient_open (state=?)",
         ),
         (
+            acts.SELECT + " AND m.id = 'x' AND r.state = 1 AND r.id <= 99 AND r.id > 33 ORDER BY r.id",
+            "USING INDEX recipient_open (state=? AND rowid>? AND rowid<?)",
+        ),
+        (
             "SELECT hop, sender, min(due) FROM recipient WHERE due IS NOT NULL GROUP BY hop, sender",
             "recipient_due",
         ),

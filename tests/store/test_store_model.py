@@ -191,7 +191,7 @@ def test_the_stores_tell_the_same_story(tools: Any) -> None:
             assert [record.message.id for record in one] == [record.message.id for record in two]
 
     Stores.TestCase.settings = settings(
-        max_examples=25,
+        max_examples=12,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
