@@ -41,11 +41,28 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("relayd")
 
+# --- the quick part and the rest ---
+
+WHOLE = ("e2e", "kill", "real", "systemd")
+"""Folders whose tests start the whole daemon or foreign programs; the others are the unit part."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "whole: starts the whole daemon; set by the test's folder or `real`")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
+            item.add_marker("whole")
+
+
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---
 
 
 # Taken out of the environment: RELAYD_* are config keys to every daemon that a test starts.
-_REQUIRED = os.environ.pop("RELAYD_REQUIRE_REAL", "") not in ("", "0")
+_REQUIRED = os.environ.pop("RELAYD_REQUIRE_REAL", os.environ.get("REQUIRE_REAL", "")) not in ("", "0")
+os.environ["REQUIRE_REAL"] = "1" if _REQUIRED else "0"  # for pytest-xdist's workers
 
 
 @pytest.hookimpl(wrapper=True)
