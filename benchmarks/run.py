@@ -135,7 +135,7 @@ class Bench:
         with ExitStack() as stack:
             running = [(each, stack.enter_context(sink)) for each, sink in self._contenders(stack)]
             for contender, sink in running:
-                measure(WARM_UP, contender, sink)
+                measure(scaled(WARM_UP, min(1, self._options.scale)), contender, sink)
             speeds: Speeds = {}
             for load in LOADS:
                 load = scaled(load, self._options.scale)
@@ -228,7 +228,7 @@ class Bench:
             port = free_port()
             with self._console.status(f"where the time goes: {load.name}"):
                 with Sink(port) as sink, self._relayd(port, folder, samples) as relayd:
-                    measure(WARM_UP, relayd, sink)
+                    measure(scaled(WARM_UP, min(1, self._options.scale)), relayd, sink)
                     samples.with_suffix(".go").touch()
                     measure(load, relayd, sink)
                 seconds: dict[str, float] = json.loads(samples.read_text())
