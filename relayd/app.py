@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import logging
 import os
 import random
@@ -92,6 +93,15 @@ async def _run(settings: Settings, config_path: Path) -> int:
         return EX_CONFIG
     finally:
         await store.close()
+
+
+def _calm_the_collector() -> None:
+    """Let the garbage collector look at what comes, and seldom. A message is dozens of values without
+    cycles, freed when it is done; with the defaults (700, 10, 10) a fifth of the processor time under load
+    went into looking at modules and at messages still on their way."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _is_new(state_dir: Path) -> bool:
@@ -204,6 +214,7 @@ class Daemon:
         self._watch_domains()
         self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
         log.info("relayd %s is ready for the mail of %d senders", __version__, len(self.parts.senders))
+        _calm_the_collector()
         await self._stopping.wait()
         await self._close(api)
         return 0
