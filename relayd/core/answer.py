@@ -147,6 +147,7 @@ LOGIN_ACTS_FOR = _no(
     535, "5.7.8", "a login can not act for another user: leave the authorization identity empty"
 )
 LOGIN_ATTEMPTS = _bye(421, "4.7.0", "{} logins failed, the connection is closed: check username and password")
+LOGIN_BLOCKED = _bye(421, "4.7.0", "too many logins from your address failed lately: wait five minutes")
 TLS_TWICE = _no(503, "5.5.1", "TLS is on already: go on with EHLO")
 
 # Ourselves. Every fault of ours is 4xx: the client keeps the message and tries again.

@@ -20,7 +20,7 @@ from relayd.core.refusal import Refusal
 from relayd.core.sender import Sender, Senders
 from relayd.dressing import Dressed, SigningFailed
 from relayd.intake.recipients import Recipients
-from relayd.store.contract import Receiving, Store, StoreError, StoreFull
+from relayd.store.contract import Receiving, Store, StoreError, StoreFull, Watch
 
 log = logging.getLogger("relayd.intake")
 
@@ -81,6 +81,8 @@ class Acceptor:
         self.clock = clock
         self._sentence = sentence
         self._entropy = entropy
+        self._waiting: set[asyncio.Timeout] = set()  # for outcomes
+        self._stopping = False
 
     async def accept(self, submission: Submission, body: bytes | Receiving, *, checked: bool) -> Outcome:
         """Take a submission with its settled body. Always gives an answer. `checked`: each recipient went
@@ -189,15 +191,29 @@ class Acceptor:
         async with self.store.watch(message.id) as watch:
             await self.store.put(message, body, events)
             # Kept. Whatever happens from here on, the app must not hear that it wasn't.
-            try:
-                async with asyncio.timeout(seconds):
-                    settled = await watch.settled()
-            except TimeoutError:
-                settled = ()
-            except Exception:
-                log.exception("the outcome of message %s could not be waited for", message.id)
-                settled = ()
+            settled = await self._settled(watch, seconds, message.id)
         return self._outcome(message, settled)
+
+    def hurry(self) -> None:
+        """Answer now who waits for the outcome: we are stopping, and a client that is cut off after its
+        message was kept would send it again."""
+        self._stopping = True
+        for patience in self._waiting:
+            if not patience.expired():
+                patience.reschedule(asyncio.get_running_loop().time())
+
+    async def _settled(self, watch: Watch, seconds: float, message: str) -> Sequence[Event]:
+        try:
+            async with asyncio.timeout(0 if self._stopping else seconds) as patience:
+                self._waiting.add(patience)
+                return await watch.settled()
+        except TimeoutError:
+            return ()
+        except Exception:
+            log.exception("the outcome of message %s could not be waited for", message)
+            return ()
+        finally:
+            self._waiting.discard(patience)
 
     def _outcome(self, message: Message, settled: Sequence[Event]) -> Outcome:
         if not settled:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from relayd.core.commands import Credentials
 from relayd.core.settings import Login
+from relayd.net.smtpd_terms import Peer
+
+FAILURES_MAX = 10  # failed logins of a host ...
+FAILURES_WITHIN = (
+    300.0  # ... within so many seconds from the first, and it is not listened to until they are over
+)
+HOSTS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +70,25 @@ def _digest(password: str) -> bytes:
 
 
 _NOBODY = bytes(32)  # no password has this digest
+
+
+class Failures:
+    """Counts failed logins by host, so that a password can't be tried out over many connections. Clients on
+    this host are not counted: one of them could lock out the others."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._by_host: OrderedDict[str, tuple[float, int]] = OrderedDict()  # since when, how many
+
+    def add(self, peer: Peer) -> None:
+        if peer.local:
+            return
+        now = self._monotonic()
+        since, count = self._by_host.pop(peer.host, (now, 0))
+        self._by_host[peer.host] = (now, 1) if now - since > FAILURES_WITHIN else (since, count + 1)
+        while len(self._by_host) > HOSTS_MAX:
+            self._by_host.popitem(last=False)
+
+    def too_many(self, peer: Peer) -> bool:
+        since, count = self._by_host.get(peer.host, (0.0, 0))
+        return count >= FAILURES_MAX and self._monotonic() - since <= FAILURES_WITHIN

@@ -7,13 +7,14 @@ import functools
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from relayd.core.settings import Listen, ListenTls, Settings
 from relayd.intake.accept import Acceptor
-from relayd.intake.logins import Logins
+from relayd.intake.logins import Failures, Logins
 from relayd.intake.session import Session
 from relayd.net.smtpd import Connection
 from relayd.net.smtpd_terms import Deadlines, Gate, Peer, Terms
@@ -48,6 +49,7 @@ class Server:
         self._acceptor = acceptor
         self._logins = logins
         self._deadlines = deadlines or Deadlines()
+        self._failures = Failures(monotonic=time.monotonic)
         self._servers: list[asyncio.Server] = []
         self._paths: list[Path] = []
 
@@ -73,6 +75,7 @@ class Server:
             server.close()
         for path in self._paths:
             path.unlink(missing_ok=True)
+        self._acceptor.hurry()
         await self.gate.drain(seconds)
 
     async def _listen(self, listener: Listener) -> asyncio.Server:
@@ -119,6 +122,7 @@ class Server:
                 peer=peer,
                 acceptor=self._acceptor,
                 logins=self._logins,
+                failures=self._failures,
                 limits=self._settings.limits,
                 lmtp=listener.listen.protocol == "lmtp",
             )

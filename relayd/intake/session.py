@@ -15,7 +15,7 @@ from relayd.core.refusal import Refusal
 from relayd.core.settings import Limits
 from relayd.crashpoints import crashpoint
 from relayd.intake.accept import Acceptor, Outcome, store_fault
-from relayd.intake.logins import ANYBODY, Identity, Logins
+from relayd.intake.logins import ANYBODY, Failures, Identity, Logins
 from relayd.net.smtpd_terms import Peer
 from relayd.store.contract import CHUNK, Receiving, StoreError
 
@@ -31,11 +31,14 @@ class Session:
         peer: Peer,
         acceptor: Acceptor,
         logins: Logins,
+        failures: Failures,
         limits: Limits,
         lmtp: bool,
     ) -> None:
         self._acceptor = acceptor
         self._logins = logins
+        self._failures = failures
+        self._peer = peer
         self._limits = limits
         self._lmtp = lmtp
         self._known = logins.of_process(peer.uid)
@@ -49,11 +52,15 @@ class Session:
     def _identity(self) -> Identity:
         return self._known or ANYBODY
 
-    def log_in(self, credentials: Credentials) -> bool:
+    def log_in(self, credentials: Credentials) -> Answer:
+        if self._failures.too_many(self._peer):
+            return answer.LOGIN_BLOCKED()
         found = self._logins.check(credentials)
-        if found is not None:
-            self._known = found
-        return found is not None
+        if found is None:
+            self._failures.add(self._peer)
+            return answer.LOGIN_FAILED()
+        self._known = found
+        return answer.LOGGED_IN()
 
     async def mail(self, mail: MailFrom) -> None:
         self._forget()

@@ -319,13 +319,14 @@ class Connection(Line):
             return
         if credentials is None:
             return
-        if self._client.log_in(credentials):
+        reply = self._client.log_in(credentials)
+        if reply.positive:
             self.session.authenticated = True
-            self._say(answer.LOGGED_IN())
-            return
-        self._failed_logins += 1
-        last = self._failed_logins >= LOGINS_MAX
-        self._say(answer.LOGIN_ATTEMPTS(self._failed_logins) if last else answer.LOGIN_FAILED())
+        else:
+            self._failed_logins += 1
+            if self._failed_logins >= LOGINS_MAX and not reply.close:
+                reply = answer.LOGIN_ATTEMPTS(self._failed_logins)
+        self._say(reply)
 
     async def _ask(self, challenge: bytes, initial: bytes) -> bytes | None:
         """One step of a login. None when the connection ends."""

@@ -66,7 +66,9 @@ class Incoming(Protocol):
 class Client(Protocol):
     """Decides what the dialogue asks. One for each connection."""
 
-    def log_in(self, credentials: Credentials) -> bool: ...
+    def log_in(self, credentials: Credentials) -> Answer:
+        """Positive when it did."""
+        ...
 
     @property
     def logged_in(self) -> bool: ...

@@ -293,8 +293,8 @@ async def world(make_world: MakeWorld) -> World:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The daemon runs on uvloop where it is installed, on asyncio's own loop elsewhere: both are held. The many
-    cases of attacks run on the first alone."""
+    """The daemon runs on uvloop where it is installed, on asyncio's own loop elsewhere: both are held. The
+    many cases of attacks run on the first alone."""
     factories = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
     return {"uvloop": factories["uvloop"]} if "attacks" in item.path.name else factories
 

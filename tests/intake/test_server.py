@@ -98,6 +98,24 @@ class TestLogins:
         assert (await client.say("AUTH PLAIN AGFwcABjYW5hcnktN2MxZg==")).startswith("235")
         await client.begin()
 
+    async def test_passwords_can_not_be_tried_out_over_many_connections(
+        self, make_world: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listen = [{"address": "127.0.0.1", "port": 0, "tls": {**TLS, "mode": "implicit"}}]
+        world = await make_world(listen=listen, logins=LOGINS)
+        right = "AUTH PLAIN AGFwcABjYW5hcnktN2MxZg=="
+
+        async def client(host: str) -> Any:
+            local = host == "127.0.0.1"
+            monkeypatch.setattr(smtpd_line, "_peer", lambda _: Peer(host=host, uid=None, local=local))
+            return await world.hello(tls=True)
+
+        for host in ["192.0.2.1"] * 10 + ["127.0.0.1"] * 20:
+            assert (await (await client(host)).say("AUTH PLAIN AGFwcAB3cm9uZw==")).startswith("535")
+        assert await (await client("192.0.2.1")).say(right) == text(answer.LOGIN_BLOCKED())
+        for host in ("192.0.2.2", "127.0.0.1"):
+            assert (await (await client(host)).say(right)).startswith("235")
+
     async def test_a_login_comes_before_the_message(self, make_world: Any) -> None:
         world = await make_world(logins=LOGINS)
         client = await world.hello()
@@ -212,6 +230,21 @@ class TestDraining:
             await world.server.gate.empty.wait()
         assert await world.messages() == []
 
+    async def test_who_waits_for_the_outcome_is_answered_at_once(self, make_world: Any) -> None:
+        """Cut off after its message was kept, a client would send it again."""
+        world = await make_world(answer_within=60)
+        client, late = await world.hello(), await world.hello()
+        for one in (client, late):
+            await one.begin()
+        await client.send(HEADER + b"x" + END)
+        while not await world.messages():
+            await client.turns(1)
+        draining = asyncio.create_task(world.server.drain(10))
+        assert (await client.reply()).startswith("250 2.0.0 queued id=")
+        await late.send(HEADER + b"x" + END)
+        assert (await late.reply()).startswith("250 2.0.0 queued id=")
+        await draining
+
     async def test_a_commit_under_way_is_waited_for(self, make_world: Any) -> None:
         entered, go_on = asyncio.Event(), asyncio.Event()
 
@@ -246,6 +279,7 @@ async def test_new_settings_hold_from_the_next_connection_on(world: Any) -> None
     assert (await late.reply()).startswith("421 4.3.2")
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 async def test_tls_before_1_2_is_not_spoken(make_world: Any) -> None:
     import ssl
 
