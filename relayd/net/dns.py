@@ -131,7 +131,13 @@ class Resolver:
             task = asyncio.create_task(self._look_up(key, read))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if task.cancelled() and not (asking and asking.cancelling()):
+                return Trouble(text="the resolver was closed")  # a reload must not end whoever asked
+            raise
 
     def _known(self, key: Key) -> Found[Any] | Missing | None:
         entry = self._cache.get(key)

@@ -48,6 +48,7 @@ NONSENSE = {
     "huge line": HUGE_LINE,
     "no line end": NO_LINE_END,
     "endless reply": Action(raw=b"250-again\r\n" * 9000),
+    "flood": Action(raw=b"250-again\r\n" * 30_000),
     "not a code": Action(raw=b"999 what\r\n"),
     "unknown class": Action(raw=b"150 hm\r\n"),
 }
@@ -154,9 +155,24 @@ async def test_a_connection_lost_in_the_middle_of_a_large_body_is_no_delivery(
     assert attempt.verdict.fate is Fate.DEFERRED
 
 
-async def test_a_server_that_stops_reading_is_left_when_nothing_moves(world: World) -> None:
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_large_body_arrives_unchanged(world: World, tls: bool) -> None:
+    mail = letter(body=[(b"." + bytes([65 + at % 26]) * 900 + b"\r\n") * 300 for at in range(20)])
+    certificate = world.authority.issue("mx.customer.example") if tls else None
+    async with Receiver(certificate=certificate) as receiver:
+        courier = world.direct(receiver.port, require_tls=tls)
+        for _ in range(2):
+            (attempt,) = await courier.deliver(mail.parcel, mail.body)
+            assert attempt.verdict.fate is Fate.SENT
+    assert receiver.connections == 1
+    assert [received.content == mail.content for received in receiver.received] == [True, True]
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_a_server_that_stops_reading_is_left_when_nothing_moves(world: World, tls: bool) -> None:
     mail = letter(body=[b"x" * 998 + b"\r\n"] * 20_000)
-    async with Receiver() as receiver:
+    certificate = world.authority.issue("mx.customer.example") if tls else None
+    async with Receiver(certificate=certificate) as receiver:
         receiver.tell(At.BODY, HANG)
         courier = world.direct(receiver.port, deadlines=patient(progress=STRIKES))
         (attempt,) = await courier.deliver(mail.parcel, mail.body)

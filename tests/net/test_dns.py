@@ -288,6 +288,15 @@ async def test_one_who_stops_waiting_does_not_take_the_answer_from_the_others() 
         assert isinstance(await second, Found)
 
 
+async def test_whoever_asks_while_the_resolver_is_closed_gets_an_answer_too() -> None:
+    async with asking() as (resolver, names):
+        names.zone.fault("*", DnsFault.SILENCE)
+        task = asyncio.create_task(resolver.mx("example.com"))
+        await asyncio.wait([task], timeout=0)
+        await resolver.close()
+        assert isinstance(await task, Trouble)
+
+
 # --- which nameservers ---
 
 

@@ -286,3 +286,117 @@ async def test_a_cancelled_transaction_leaves_no_connection_behind(contexts: Con
         assert not session.usable
         receiver.release()
         await receiver.idle()
+
+
+# --- transactions that no honest receiver would make ---
+
+
+async def scripted(
+    contexts: Contexts, *turns: tuple[bytes, bytes], then_close: bool = False
+) -> tuple[Session, list[bytes], asyncio.Server]:
+    """A session with a server that waits for octets and answers with octets, whatever they are."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        for awaited, answer in ((b"EHLO relay.example\r\n", b"250-x\r\n250 PIPELINING\r\n"), *turns):
+            heard.append(await reader.readuntil(awaited))
+            writer.write(answer)
+        if then_close:
+            writer.close()
+        else:
+            await reader.read()
+            writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    session = await opened(contexts, server(listening.sockets[0].getsockname()[1], Protection.CLEAR))
+    assert isinstance(session, Session)
+    return session, heard, listening
+
+
+ENVELOPE = Envelope(
+    mail=b"MAIL FROM:<>\r\n", rcpts=(b"RCPT TO:<a@b.example>\r\n",), recipients=(0,), refused={}
+)
+
+
+async def test_a_server_that_waits_for_data_for_nobody_gets_a_lone_dot(contexts: Contexts) -> None:
+    session, heard, listening = await scripted(
+        contexts,
+        (b"DATA\r\n", b"250 ok\r\n550 5.1.1 unknown\r\n354 go\r\n"),
+        (b".\r\n", b"554 5.5.1 no recipients\r\n"),
+        (b".\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"),
+    )
+    (evidence,) = await session.transact(ENVELOPE, Content(header=b"A: b\r\n", body=empty, small=True))
+    assert isinstance(evidence, Reply)
+    assert (evidence.code, evidence.stage) == (550, Stage.RCPT)
+    assert heard[2] == b".\r\n"
+    assert session.usable
+    session.close()
+    listening.close()
+
+
+async def test_a_server_that_waits_for_data_though_it_refused_the_sender_gets_no_content(
+    contexts: Contexts,
+) -> None:
+    session, heard, listening = await scripted(
+        contexts,
+        (b"DATA\r\n", b"550 5.7.1 no\r\n250 ok\r\n354 go\r\n"),
+        (b".\r\n", b"250 ok\r\n"),
+    )
+    (evidence,) = await session.transact(ENVELOPE, Content(header=b"A: b\r\n", body=empty, small=True))
+    assert isinstance(evidence, Reply)
+    assert (evidence.code, evidence.stage) == (550, Stage.MAIL)
+    assert heard[2] == b".\r\n"
+    session.close()
+    listening.close()
+
+
+async def test_a_server_that_says_why_and_goes_while_we_read_the_body_is_heard(contexts: Contexts) -> None:
+    session, _, listening = await scripted(
+        contexts,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b"A: b\r\n", b"552 5.3.4 too much\r\n"),
+        then_close=True,
+    )
+
+    async def slow() -> AsyncIterator[bytes]:
+        async with asyncio.timeout(10):
+            while session.usable:
+                await asyncio.sleep(0)
+        yield b"x\r\n"
+
+    (evidence,) = await session.transact(ENVELOPE, Content(header=b"A: b\r\n", body=slow, small=False))
+    assert isinstance(evidence, Reply)
+    assert (evidence.code, evidence.stage) == (552, Stage.BODY)
+    listening.close()
+
+
+async def test_a_question_instead_of_an_answer_to_the_dot_leaves_it_uncertain(contexts: Contexts) -> None:
+    session, _, listening = await scripted(
+        contexts,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b"\r\n.\r\n", b"354 more\r\n"),
+    )
+    (evidence,) = await session.transact(ENVELOPE, Content(header=b"A: b\r\n", body=empty, small=True))
+    assert isinstance(evidence, Fault)
+    assert (evidence.kind, evidence.stage) == (FaultKind.PROTOCOL, Stage.END)
+    assert not session.usable
+    listening.close()
+
+
+async def test_after_a_refused_transaction_a_reset_goes_before_the_next(contexts: Contexts) -> None:
+    session, heard, listening = await scripted(
+        contexts,
+        (b"DATA\r\n", b"250 ok\r\n550 5.1.1 unknown\r\n503 5.5.1 no recipients\r\n"),
+        (b"DATA\r\n", b"250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b"\r\n.\r\n", b"250 2.0.0 taken\r\n"),
+    )
+    content = Content(header=b"A: b\r\n", body=empty, small=True)
+    (first,) = await session.transact(ENVELOPE, content)
+    (second,) = await session.transact(ENVELOPE, content)
+    assert first.stage is Stage.RCPT
+    assert second.stage is Stage.END
+    assert heard[2].startswith(b"RSET\r\nMAIL FROM:<>\r\n")
+    assert heard[3] == b"A: b\r\n\r\nx\r\n.\r\n"
+    session.close()
+    listening.close()
