@@ -50,7 +50,7 @@ class Keys:
         return data
 
     def _known(self, data: dict[str, Any], slot: Slot, value: Value, path: Path) -> None:
-        if slot.name in data:
+        if slot.name in data or path in self.problems.broken:
             self._twice(slot, path)
             return
         if value.data is None and (slot.optional or (slot.shape is not Shape.VALUE and not slot.required)):
@@ -82,10 +82,10 @@ class Keys:
         return self._data(slot, value, path)
 
     def _secret(self, data: dict[str, Any], slot: Slot, form: str, value: Value, path: Path) -> None:
-        if slot.name in data:
+        target = (*path[:-1], slot.name)
+        if slot.name in data or target in self.problems.broken:
             self._twice(slot, path)
             return
-        target = (*path[:-1], slot.name)
         self.problems.values[target] = value
         if not isinstance(value.data, str) or not value.data:
             wanted = "the path of a file" if form == "file" else "the name of a credential"

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from relayd.cli import check_config
 from relayd.cli.places import Tcp, places
 from relayd.cli.reference import commands
 from relayd.cli.root import relayd
@@ -286,8 +287,9 @@ def test_completion_knows_the_commands() -> None:
     assert sorted(done.stdout.split()) == ["plain,release", "plain,retry"]
 
 
-def test_check_config_says_that_a_config_is_good(config: Path) -> None:
-    config.write_text(config.read_text() + "dns: {nameservers: ['127.0.0.1:1']}\n")
+def test_check_config_says_that_a_config_is_good(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What it asks DNS has its own tests; here nobody would answer.
+    monkeypatch.setattr(check_config, "_return_path", lambda *_: ())
 
     result = run("check-config", "-c", config)
     as_json = run("check-config", "-c", config, "--json")
