@@ -34,6 +34,14 @@ def opened(folder: Path, *, empty_store: bool = False) -> Vault:
     return Vault.open(SETTINGS, folder, empty_store=empty_store)
 
 
+def fresh(folder: Path) -> Vault:
+    """As with an empty store, with a key that is there already: making one takes long."""
+    (folder / "keys").mkdir(parents=True, exist_ok=True)
+    (folder / "keys" / "r1.pem").write_bytes(PEM)
+    (folder / "keys" / "r1.pem").chmod(0o600)
+    return opened(folder, empty_store=True)
+
+
 def pem(bits: int = 2048, password: bytes | None = None) -> bytes:
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return rsa.generate_private_key(65537, bits).private_bytes(
@@ -41,8 +49,11 @@ def pem(bits: int = 2048, password: bytes | None = None) -> bytes:
     )
 
 
+PEM = pem()
+
+
 def put_key(folder: Path, content: bytes) -> Path:
-    opened(folder, empty_store=True)
+    fresh(folder)
     path = folder / "keys" / "r1.pem"
     path.write_bytes(content)
     return path
@@ -60,13 +71,13 @@ def test_with_an_empty_store_keys_are_made_that_only_we_can_read(tmp_path: Path)
 
 
 def test_a_key_that_is_there_is_kept_even_with_an_empty_store(tmp_path: Path) -> None:
-    first = opened(tmp_path, empty_store=True)
-    assert opened(tmp_path, empty_store=True).public_key == first.public_key
+    first = fresh(tmp_path)
+    assert fresh(tmp_path).public_key == first.public_key
 
 
 @pytest.mark.parametrize("name", ["keys/r1.pem", "master.key"])
 def test_a_key_that_is_missing_later_is_never_made_anew(tmp_path: Path, name: str) -> None:
-    opened(tmp_path, empty_store=True)
+    fresh(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(VaultError, match=f"{name}: the key is missing.*backup"):
         opened(tmp_path)
@@ -75,7 +86,7 @@ def test_a_key_that_is_missing_later_is_never_made_anew(tmp_path: Path, name: st
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     key = tmp_path / "elsewhere.pem"
-    key.write_bytes(pem())
+    key.write_bytes(PEM)
     dkim = SETTINGS.platform.dkim.model_copy(update={"key_file": str(key)})
     settings = SETTINGS.model_copy(update={"platform": SETTINGS.platform.model_copy(update={"dkim": dkim})})
     made = Vault.open(settings, tmp_path / "state", empty_store=True)
@@ -83,7 +94,7 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_key_with_windows_line_ends_is_read(tmp_path: Path) -> None:
-    path = put_key(tmp_path, pem().replace(b"\n", b"\r\n"))
+    path = put_key(tmp_path, PEM.replace(b"\n", b"\r\n"))
     assert opened(tmp_path).public_key == vault.public_key(vault.load_key(path))
 
 
@@ -96,7 +107,7 @@ def test_a_key_with_windows_line_ends_is_read(tmp_path: Path) -> None:
             "no private key in PEM form",
         ),
         (pem(password=b"secret"), "without a passphrase"),
-        (pem()[:-80], "no private key in PEM form"),
+        (PEM[:-80], "no private key in PEM form"),
         (
             ed25519.Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,
@@ -116,12 +127,12 @@ def test_what_is_no_key_we_can_use_is_said_with_its_file(tmp_path: Path, content
 def test_a_weak_key_is_warned_about(tmp_path: Path) -> None:
     put_key(tmp_path, pem(1024))
     assert opened(tmp_path).warnings == ("the DKIM key has 1024 bits; use 2048 (RFC 8301)",)
-    put_key(tmp_path, pem(2048))
+    put_key(tmp_path, PEM)
     assert opened(tmp_path).warnings == ()
 
 
 def test_a_key_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
-    opened(tmp_path, empty_store=True)
+    fresh(tmp_path)
     (tmp_path / "master.key").chmod(0o644)
     (tmp_path / "keys" / "r1.pem").chmod(0o640)
     (warning,) = opened(tmp_path).warnings
@@ -138,7 +149,7 @@ def test_a_key_that_receivers_ignore_is_refused(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(b"x" * 31), b"\xff" * 44])
 def test_a_damaged_master_key_is_refused(tmp_path: Path, content: bytes) -> None:
-    opened(tmp_path, empty_store=True)
+    fresh(tmp_path)
     (tmp_path / "master.key").write_bytes(content)
     with pytest.raises(VaultError, match=r"master.key: .*32 octets in base64"):
         opened(tmp_path)
@@ -167,26 +178,26 @@ def test_a_key_made_meanwhile_by_another_process_is_not_replaced(tmp_path: Path)
 
 
 def test_the_record_to_publish_is_judged_as_ours(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     name, text = mine.public_record("r1", "acme.example")
     assert name == "r1._domainkey.acme.example"
     assert dkimkey.judge([text], mine.public_key).good
 
 
 def test_no_repr_shows_a_key(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     assert repr(mine) == "Vault(selector='r1')"
 
 
 def test_a_fingerprint_is_equal_for_equal_texts_under_one_master_key(tmp_path: Path) -> None:
-    one, other = (opened(tmp_path / name, empty_store=True) for name in ("one", "other"))
+    one, other = (fresh(tmp_path / name) for name in ("one", "other"))
     assert one.fingerprint("hunter2") == one.fingerprint("hunter2")
     assert one.fingerprint("hunter2") != one.fingerprint("hunter3")
     assert one.fingerprint("hunter2") != other.fingerprint("hunter2")
 
 
 async def test_the_same_input_gives_the_same_octets(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     both = ["acme.example", "my.platform.example"]
     first, again = [await mine.sign(HEADER, HASH, both, 1795325541) for _ in range(2)]
     assert first == again
@@ -208,18 +219,18 @@ async def test_whatever_goes_wrong_nothing_is_signed(
     tmp_path: Path, header: bytes, body_hash: bytes, domain: str
 ) -> None:
     with pytest.raises(SigningFailed):
-        await opened(tmp_path, empty_store=True).sign(header, body_hash, [domain], 1)
+        await fresh(tmp_path).sign(header, body_hash, [domain], 1)
 
 
 async def test_a_closed_vault_signs_nothing(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     mine.close()
     with pytest.raises(SigningFailed):
         await mine.sign(HEADER, HASH, ["acme.example"], 1)
 
 
 async def test_many_who_sign_at_once_get_each_their_own(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     made = [HEADER + b"X: %d\r\nDate: %d\r\n" % (n, n) for n in range(50)]
     alone = [await mine.sign(header, HASH, ["acme.example"], 1) for header in made]
     together = await asyncio.gather(*(mine.sign(header, HASH, ["acme.example"], 1) for header in made))
@@ -228,7 +239,7 @@ async def test_many_who_sign_at_once_get_each_their_own(tmp_path: Path) -> None:
 
 
 async def test_one_that_fails_or_is_given_up_does_not_disturb_the_others(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     tasks = [
         asyncio.create_task(mine.sign(HEADER, HASH, [domain], 1))
         for domain in ("acme.example", "ü.example", "globex.example", "acme.example")
@@ -242,14 +253,14 @@ async def test_one_that_fails_or_is_given_up_does_not_disturb_the_others(tmp_pat
 
 
 async def test_a_fault_while_signing_comes_back_to_who_asked(tmp_path: Path) -> None:
-    signer = opened(tmp_path, empty_store=True)._signer
+    signer = fresh(tmp_path)._signer
     with pytest.raises(TypeError):
         await signer.sign(b"", None)  # type: ignore[arg-type]
     assert await signer.sign(b"", []) == b""
 
 
 async def test_what_waits_when_the_vault_closes_is_still_signed(tmp_path: Path) -> None:
-    signer = opened(tmp_path, empty_store=True)._signer
+    signer = fresh(tmp_path)._signer
     signer._thread = threading.Thread()  # one that never takes anything
     waiting = [asyncio.create_task(signer.sign(b"", [])) for _ in range(2)]
     await asyncio.sleep(0)
@@ -259,7 +270,7 @@ async def test_what_waits_when_the_vault_closes_is_still_signed(tmp_path: Path) 
 
 
 def test_a_loop_that_ends_takes_only_its_own_with_it(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     signer = mine._signer
     signer._thread = threading.Thread()
     loop = asyncio.new_event_loop()
@@ -273,7 +284,7 @@ def test_a_loop_that_ends_takes_only_its_own_with_it(tmp_path: Path) -> None:
 
 
 async def test_signing_leaves_the_loop_free(tmp_path: Path) -> None:
-    mine = opened(tmp_path, empty_store=True)
+    mine = fresh(tmp_path)
     turns = 0
 
     async def turn() -> None:
