@@ -99,7 +99,8 @@ class Resolver:
                 return answer
         missing = [answer for answer in answers if isinstance(answer, Missing)]
         return Missing(
-            domain=any(answer.domain for answer in missing), ttl=min(answer.ttl for answer in missing)
+            domain=any(answer.domain for answer in missing),
+            ttl=min((answer.ttl for answer in missing), default=0),
         )
 
     async def txt(self, name: str, *, fresh: bool = False) -> Answer[str]:

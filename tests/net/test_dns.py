@@ -92,6 +92,11 @@ async def test_families_take_turns_in_the_order_asked_for() -> None:
     assert sorted(only.records) == ["192.0.2.1", "192.0.2.2"]  # servers turn them
 
 
+async def test_without_a_family_there_is_no_address() -> None:
+    async with asking() as (resolver, _):
+        assert isinstance(await resolver.addresses("a.example.com", ()), Missing)
+
+
 async def test_an_alias_is_followed() -> None:
     async with asking() as (resolver, _):
         answer = await resolver.addresses("alias.example.com", ("ipv4",))
