@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from relayd.core import journal
@@ -25,7 +26,7 @@ def message_as_dict(record: Record, language: str | None) -> dict[str, Any]:
         "ref": message.ref,
         "sender": message.sender,
         "meta": dict(message.meta),
-        "accepted_at": message.submission.received_at.isoformat(),
+        "accepted_at": moment(message.submission.received_at),
         "size": message.size,
         "test": message.test,
         "rung": dressing.rung.value,
@@ -52,9 +53,9 @@ def _recipient(standing: Standing, language: str | None) -> dict[str, Any]:
         "status": status(standing),
         "hop": standing.recipient.hop.key,
         "attempts": standing.attempts,
-        "next_attempt": standing.due_at.isoformat() if standing.due_at else None,
+        "next_attempt": moment(standing.due_at) if standing.due_at else None,
         "held": standing.held.value if standing.held else None,
-        "changed_at": standing.last.time.isoformat() if standing.last else None,
+        "changed_at": moment(standing.last.time) if standing.last else None,
         **{key: last[key] for key in _FROM_EVENT if last.get(key) is not None},
     }
 
@@ -67,6 +68,11 @@ def status(standing: Standing) -> str:
     if standing.state is State.FAILED or bounced:
         return "not_sent"
     return standing.state.value
+
+
+def moment(when: datetime) -> str:
+    """As the status log writes times: UTC, RFC 3339, milliseconds."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def in_language(found: Mapping[str, Any], language: str | None) -> dict[str, Any]:

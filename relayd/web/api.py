@@ -26,7 +26,7 @@ from relayd.core.explain import explain
 from relayd.core.phrases import LANGUAGES
 from relayd.core.reasons import Reason
 from relayd.store.contract import Selection, Store, StoreError, Verb
-from relayd.web.answers import in_language, message_as_dict
+from relayd.web.answers import in_language, message_as_dict, moment
 
 BODY_MAX = 64 * 1024  # the largest body is a selection or one SMTP reply
 LIMIT_MAX = 1000
@@ -350,7 +350,7 @@ def _service(service: Service) -> dict[str, Any]:
     return {
         "version": service.version,
         "hostname": service.hostname,
-        "started_at": service.started_at.isoformat(),
+        "started_at": moment(service.started_at),
         "healthy": service.healthy,
         "notes": list(service.notes),
         "paused": dict(service.paused),

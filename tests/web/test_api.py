@@ -318,6 +318,7 @@ async def test_status_says_how_the_daemon_is(client: Client) -> None:
     found = await client.get("/status")
 
     assert found["version"] == "1.2.3"
+    assert found["started_at"] == "2030-01-31T12:00:00.000Z"
     assert found["recipients"] == {"queued": 2, "held": 0, "sent": 0, "failed": 0}
     assert found["newest"] == 2
     assert found["notes"] == ["port 25 is closed"]
