@@ -1,6 +1,6 @@
 """The header block: read strictly, changed only where it is meant, byte for byte the same elsewhere.
 
-Every field that relayd itself makes goes through `write`; nothing is ever re-serialised.
+Every field that relayd itself makes goes through `fields.write`; nothing is ever re-serialised.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from relayd.core import displayname, mailbox
 from relayd.core.address import Address, shown
+from relayd.core.fields import date, write
 from relayd.core.mail import Rung
 from relayd.core.mailbox import Mailbox, MailboxError
 from relayd.core.policy import Plan
@@ -58,9 +59,6 @@ RECEIPTS = ("disposition-notification-to", "return-receipt-to")
 
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
-_FOLD_AT = 76
-"""Octets of a line we write: RFC 2047 section 2 says 76 where there are encoded words."""
-
 _REF_MAX = 200
 _META_MAX = 1000
 _META_FIELDS = 50
@@ -325,35 +323,3 @@ def _received(facts: Facts) -> bytes:
         b"id " + facts.message_id.encode("ascii") + b";",
         date(facts.received_at),
     )
-
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def date(at: datetime) -> bytes:
-    """A point in UTC as RFC 5322 section 3.3 writes it; in English whatever the locale."""
-    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
-    text = f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} +0000"
-    return text.encode("ascii")
-
-
-_WRITABLE = re.compile(rb"(?:[ -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+")
-
-
-def write(name: str, *parts: bytes) -> bytes:
-    """One field of our own, folded between parts; the only way in which relayd makes a field.
-
-    Raises ValueError for a part that could end the line or is empty (names and addresses are cleaned before
-    they come here: this is the wall behind).
-    """
-    line = name.encode("ascii") + b":"
-    lines = []
-    for part in parts:
-        if _WRITABLE.fullmatch(part) is None:
-            raise ValueError(f"{name} can't hold {part[:80]!r}")
-        if len(line) + 1 + len(part) > _FOLD_AT and not line.endswith(b":"):
-            lines.append(line)
-            line = b""
-        line += b" " + part
-    return b"\r\n".join((*lines, line))

@@ -162,6 +162,15 @@ async def test_who_stops_waiting_does_not_stop_the_look(bench: Bench) -> None:
     assert await second
 
 
+async def test_closing_ends_the_looks_under_way(bench: Bench) -> None:
+    bench.zone.fault("*", DnsFault.SILENCE)
+    waiting = asyncio.create_task(bench.domains.look("acme.example"))
+    await asyncio.sleep(0)
+    await bench.domains.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 @pytest.mark.parametrize("published", [None, "v=spf1 -all", "v=DKIM1; p=AAAA"])
 async def test_what_is_not_our_key_proves_nothing_and_says_why(bench: Bench, published: str | None) -> None:
     bench.zone.remove(NAME)
