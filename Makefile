@@ -19,7 +19,7 @@ demo: $(VENV)/.run ## three kinds of senders, six invoices, real servers on loop
 	@$(BIN)/relayd demo $(if $(STAY),--stay)
 
 test: check ## style, types, import contracts, then every test; parts that need Debian's packages are skipped without them
-	$(BIN)/pytest -q -m "not whole" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n auto -m "not whole" $(PYTEST_ARGS)
 	$(BIN)/pytest -q -m whole $(PYTEST_ARGS)
 
 check: $(VENV)/.test ## style, types and import contracts alone
