@@ -71,7 +71,7 @@ def submit(
     session = connect(places)
     try:
         session.ehlo_or_helo_if_needed()
-        if login is not None:
+        if login is not None and session.has_extn("auth"):  # a Unix socket may know us by our user id
             session.login(*login)
         options = _options(session, [mail_from, *recipients], content)
         _expect(session.mail(mail_from, options), 250)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -53,6 +54,18 @@ async def test_a_test_mail_that_is_refused_is_said_to_be(world: Any) -> None:
     assert "which sender?" in await run(world, "send-test", "anna@customer.example", expect=64)
     out = await run(world, "send-test", "--sender", "acme", "anna@missing.example", expect=65)
     assert "5.1.2" in out
+
+
+async def test_a_test_mail_logs_in_where_apps_have_to(make_world: Any) -> None:
+    login = {"username": "app", "password": "canary-password", "senders": ["acme"]}
+    async with make_world(logins=[login], log={"format": "json", "level": "debug"}) as world:
+        await world.daemon.start()
+        out = await run(world, "send-test", "--sender", "acme", "anna@customer.example")
+
+        assert "  sent  anna@customer.example" in out
+        shown = out + world.daemon.tail(10**7) + world.daemon.status_log.read_text()
+        assert "canary" not in shown
+        assert base64.b64encode(b"canary-password").decode()[:12] not in shown
 
 
 async def test_sendmail_hands_in_what_stdin_holds(world: Any) -> None:
