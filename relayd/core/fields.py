@@ -19,7 +19,7 @@ def date(at: datetime) -> bytes:
     return text.encode("ascii")
 
 
-_WRITABLE = re.compile(rb"(?:[ -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+")
+_WRITABLE = re.compile(rb"[ -~]+")
 
 
 def write(name: str, *parts: bytes) -> bytes:

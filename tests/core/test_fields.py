@@ -17,14 +17,26 @@ def test_dates_are_written_as_the_standard_library_writes_them(at: datetime) -> 
 
 @pytest.mark.parametrize(
     "part",
-    [b"", b"a\r\nBcc: x", b"a\nb", b"a\rb", b"a\x00", b"a\x7f", b"\xff", b"a\tb", "\x85".encode("latin-1")],
+    [
+        b"",
+        b"a\r\nBcc: x",
+        b"a\nb",
+        b"a\rb",
+        b"a\x00",
+        b"a\x7f",
+        b"\xff",
+        b"a\tb",
+        "\x85".encode("latin-1"),
+        "a\u2028b".encode(),
+        "ü".encode(),
+    ],
 )
 def test_the_writer_takes_nothing_that_could_end_a_line(part: bytes) -> None:
     with pytest.raises(ValueError, match="can't hold"):
         fields.write("X", b"good", part)
 
 
-@given(st.lists(st.from_regex(r"[ -~ü]{1,70}", fullmatch=True).map(str.encode), min_size=1, max_size=8))
+@given(st.lists(st.from_regex(r"[ -~]{1,70}", fullmatch=True).map(str.encode), min_size=1, max_size=8))
 def test_the_writer_folds_between_parts_and_nowhere_else(parts: list[bytes]) -> None:
     line = fields.write("Subject", *parts)
     assert line.replace(b"\r\n", b"") == b"Subject: " + b" ".join(parts)
