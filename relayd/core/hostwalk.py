@@ -130,23 +130,22 @@ class HostWalk:
     def is_us(self) -> None:
         """The address is our own: this host and all that are not better are left out."""
         host, ip = self._host(), self._address()
-        assert self._hosts is not None
-        self._hosts = [mx for mx in self._hosts[1:] if mx.preference < self._hosts[0].preference]
+        self._hosts = []  # they are in order: none that is left is better
         self._addresses = None
         text = f"{host} [{ip}] is this relay itself"
-        self._note(Fault(kind=FaultKind.LOOP, text=text, stage=Stage.CONNECT, host=host), host=host, ip=ip)
+        self._note(Fault(kind=FaultKind.LOOP, text=text, stage=Stage.CONNECT, host=host), ip=ip)
 
     def failed(self, evidence: Evidence, tls: Tls | None = None) -> None:
         """No session came of it. A failed handshake where TLS is only welcome is tried once more in
         clear."""
-        host, ip = self._host(), self._address()
+        ip = self._address()
         self._connects += 1
         if evidence.stage is Stage.TLS and self._protection is Protection.OFFERED and self._clear is None:
             self._clear = evidence.text
-            self._note(evidence, host=host, ip=ip)
+            self._note(evidence, ip=ip)
             return
         self._sessions += evidence.stage not in _BEFORE_GREETING
-        self._note(evidence, host=host, ip=ip, tls=tls)
+        self._note(evidence, ip=ip, tls=tls)
         self._done_with_address()
 
     def answered(
@@ -188,12 +187,10 @@ class HostWalk:
         self._addresses = None
         self._clear = None
 
-    def _note(
-        self, evidence: Evidence, *, host: str | None = None, ip: str | None = None, tls: Tls | None = None
-    ) -> None:
+    def _note(self, evidence: Evidence, *, ip: str | None = None, tls: Tls | None = None) -> None:
         """What concerns this host, or the way to it, is remembered for all; what concerns more, decides."""
         for recipient in list(self._open):
-            self._weigh(recipient, evidence, host=host or evidence.host, ip=ip, tls=tls, notes=())
+            self._weigh(recipient, evidence, host=evidence.host if ip else None, ip=ip, tls=tls, notes=())
 
     def _decide_all(self, evidence: Evidence) -> None:
         for recipient in list(self._open):
@@ -213,9 +210,7 @@ class HostWalk:
     ) -> None:
         verdict = classify(evidence, self._role)
         trial = Trial(evidence=evidence, verdict=verdict, host=host, ip=ip, tls=tls, notes=notes)
-        if evidence.stage is Stage.END or (
-            verdict.scope is not Scope.HOST and not _ours_to_walk_on(evidence)
-        ):
+        if evidence.stage is Stage.END or not _worth_another_server(evidence, verdict):
             self._decided[recipient] = trial
             del self._open[recipient]
             return
@@ -232,9 +227,12 @@ class HostWalk:
         return found
 
 
-def _ours_to_walk_on(evidence: Evidence) -> bool:
-    """Faults on the way to one address say nothing about the next one, whatever they mean alone."""
-    return isinstance(evidence, Fault) and evidence.stage in _BEFORE_GREETING
+def _worth_another_server(evidence: Evidence, verdict: Verdict) -> bool:
+    """What happened on the way to one address says nothing about the next one, whatever it means alone; and
+    before MAIL the server can't have meant the message."""
+    if evidence.stage in _BEFORE_GREETING or verdict.scope is Scope.HOST:
+        return True
+    return evidence.stage in (Stage.BANNER, Stage.EHLO) and verdict.scope is not Scope.HOP
 
 
 _FAULTS = (FaultKind.NO_DOMAIN, FaultKind.FORBIDDEN, FaultKind.LOOP, FaultKind.UNREACHABLE, FaultKind.DNS)

@@ -245,10 +245,10 @@ class _Opening:
 
     def _evidence(self, error: BaseException) -> Evidence:
         host, stage = self._server.host, self._stage
-        if isinstance(error, aiosmtplib.SMTPResponseException):
-            return dialogue.heard(error.code, error.message, stage, host)
         if stage is Stage.TLS:
             return self._fault(FaultKind.TLS, _tls_text(error))
+        if isinstance(error, aiosmtplib.SMTPResponseException):
+            return dialogue.heard(error.code, error.message, stage, host)
         if isinstance(error, TimeoutError):
             return self._fault(FaultKind.TIMEOUT, "no answer in time")
         if isinstance(error, OSError):
@@ -277,6 +277,11 @@ def _tls_text(error: BaseException | None) -> str:
         if isinstance(cause, ssl.SSLError):
             return f"the TLS handshake failed: {clean(cause.reason or str(cause))}"
         cause = cause.__cause__
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        known = error.code > 0  # else it was no reply, and none of it is shown
+        return (
+            f"STARTTLS was refused: {error.code} {clean(error.message)}" if known else "no answer to STARTTLS"
+        )
     if isinstance(error, TimeoutError):
         return "the TLS handshake took too long"
     return "the connection was closed during the TLS handshake"

@@ -156,6 +156,26 @@ def test_where_tls_is_a_must_clear_text_never_follows(protection: Protection) ->
     assert fates(walking) == [Fate.DEFERRED]
 
 
+@pytest.mark.parametrize("stage", [Stage.BANNER, Stage.EHLO])
+@pytest.mark.parametrize("code", [421, 450, 550, 554])
+def test_what_is_said_before_the_message_is_known_does_not_concern_it(stage: Stage, code: int) -> None:
+    walking = at(walk(), ips=("192.0.2.1", "192.0.2.2"))
+    walking.failed(Reply(code=code, enhanced=None, text="hm", stage=stage, host="a.example"))
+    answered(walking, SENT)
+    assert fates(walking) == [Fate.SENT]
+
+
+def test_where_we_never_came_no_host_is_named_as_the_one_that_decided() -> None:
+    walking = walk()
+    walking.next()
+    walking.found([Mx(10, "a.example")])
+    walking.next()
+    walking.resolved(Trouble(text="SERVFAIL"))
+    step = walking.next()
+    assert isinstance(step, Conclude)
+    assert (step.trials[0].host, step.trials[0].ip) == (None, None)
+
+
 # --- limits ---
 
 

@@ -203,6 +203,7 @@ async def test_a_yes_before_the_dot_is_not_believed(world: World) -> None:
 
 REFUSED_TLS = {
     "454": (At.STARTTLS, say("454 4.7.0 TLS not available")),
+    "554": (At.STARTTLS, say("554 5.7.3 no TLS for you")),
     "close": (At.STARTTLS, CLOSE),
     "hang": (At.STARTTLS, HANG),
     "nonsense": (At.STARTTLS, NOT_SMTP),
