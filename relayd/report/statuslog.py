@@ -15,7 +15,7 @@ from pathlib import Path
 from relayd.core import journal
 from relayd.core.journal import Event
 from relayd.report.logfile import LogFile
-from relayd.store.contract import Store
+from relayd.store.contract import Store, StoreError
 
 log = logging.getLogger("relayd.statuslog")
 
@@ -69,8 +69,8 @@ class StatusLog:
                 await self.catch_up()
                 await self._next()
                 await self._pause(PACE)
-            except OSError as error:
-                log.error("status log %s: %s; trying again", self._path, error.strerror)
+            except (OSError, StoreError) as error:
+                log.error("status log %s: %s; trying again", self._path, error)
                 await self._pause(TRY_AGAIN)
 
     async def catch_up(self) -> None:
@@ -98,8 +98,8 @@ class StatusLog:
             await self.catch_up()
             await asyncio.to_thread(self._file.close)
             await self._store.remember(*_CURSOR, {"seq": str(self.cursor)})
-        except OSError as error:
-            log.error("status log %s: %s; the rest follows after the next start", self._path, error.strerror)
+        except (OSError, StoreError) as error:
+            log.error("status log %s: %s; the rest follows after the next start", self._path, error)
 
     async def _next(self) -> None:
         """Wait for an event; put what is written on disk meanwhile."""

@@ -24,6 +24,7 @@ from relayd.core.journal import Event, EventType, as_dict
 from relayd.core.reasons import Reason
 from relayd.report.logfile import LogFile
 from relayd.report.statuslog import StatusLog
+from relayd.store.contract import StoreDamaged
 from relayd.store.memory import MemoryStore
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -285,7 +286,25 @@ async def test_a_full_disk_is_logged_and_waited_for(
         await log.run()
 
     assert log.cursor == 0
-    assert "status log /dev/full: No space left on device" in caplog.text
+    assert "status log /dev/full: [Errno 28] No space left on device" in caplog.text
+
+
+async def test_a_store_that_can_not_be_read_stops_nothing_else(
+    store: MemoryStore, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon ends when a task of it does; a log that can't be written is no reason for that."""
+
+    async def damaged(after: int, limit: int = 1000) -> list[Event]:
+        raise StoreDamaged("page 7 is unreadable")
+
+    monkeypatch.setattr(store, "journal", damaged)
+    log = StatusLog(store=store, path=path, pause=pausing(1, lambda: None))
+
+    with pytest.raises(Stop):
+        await log.run()
+    await log.close()
+
+    assert caplog.text.count("page 7 is unreadable") == 3
 
 
 async def test_after_a_full_disk_nothing_is_missing(store: MemoryStore, path: Path) -> None:
