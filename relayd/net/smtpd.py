@@ -73,7 +73,8 @@ class Connection(Line):
                 await self._client.reset()
             finally:
                 self._gate.leave(self)
-                self._hang_up()
+                if not self._deaf:
+                    self._turn_away() if self._turned_away else self._hang_up()
 
     def _start_over(self) -> None:
         """Nothing is known of the client: at the start, and again after STARTTLS (RFC 3207 section 4.2)."""

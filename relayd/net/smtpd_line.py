@@ -43,6 +43,9 @@ class Line(SMTP):
         self._gate = gate
         self._replies: list[bytes] = []
         self._closing = False  # say what is to be said, then hang up
+        self._turned_away = False  # the last reply is a refusal, the client may still be sending
+        self._deaf = False  # what still comes is dropped
+        self._heard_out = False  # the client has closed its side
         self._secure = False
         self._first_octets = True
         self._errors = 0
@@ -75,13 +78,16 @@ class Line(SMTP):
             self._first_octets = False
             if not data[:1].isalpha() and data[:1] not in b"\r\n":  # TLS, say: a line end may never come
                 self._writer.write(answer.NOT_SMTP(data[:20].decode("latin-1")).line)
-                self._hang_up()
-                return
-        self._reader.feed_data(data)
+                self._turn_away()
+        if not self._deaf:
+            self._reader.feed_data(data)
 
     def eof_received(self) -> bool:
         """True keeps our side open: a client that sent all and closed its side still gets its answers."""
+        self._heard_out = True
         self._reader.feed_eof()
+        if self._deaf:
+            self._wire.close()
         return not self._secure  # TLS knows no half-closed connection
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -93,7 +99,7 @@ class Line(SMTP):
         """End now when nothing is under way; else `_read_line` ends it after that."""
         if self._waiting_since is not None and not self._in_data:
             self._writer.write(answer.GOING_DOWN().line)
-            self._hang_up()
+            self._turn_away()
 
     def abort(self) -> None:
         """End at once, whatever is under way."""
@@ -105,6 +111,18 @@ class Line(SMTP):
         self._wire.close()
         if self._wire.get_write_buffer_size():
             self.loop.call_later(self._terms.deadlines.linger, self._wire.abort)
+
+    def _turn_away(self) -> None:
+        """Hang up on a client that may still be sending. Were the socket just closed, the kernel would answer
+        what it sends with a reset, and our last reply would be lost on its way."""
+        self._closing = self._deaf = True
+        self._reader.feed_eof()
+        if self._heard_out or self._wire.is_closing() or not self._wire.can_write_eof():
+            self._hang_up()
+            return
+        self._wire.resume_reading()
+        self._wire.write_eof()
+        self.loop.call_later(self._terms.deadlines.linger, self._wire.abort)
 
     def _look_at_clock(self) -> None:
         """One timer for each connection, looked at when it fires: cheaper than one for each command."""
@@ -122,7 +140,7 @@ class Line(SMTP):
             return
         in_data, seconds = answer.DATA_TIMEOUT(deadlines.data_rate), f"{deadlines.command:g}"
         self._writer.write((in_data if self._in_data else answer.TIMEOUT(seconds)).line)
-        self._hang_up()
+        self._turn_away()
 
     # -- reading and writing ----------------------------------------------------------------------------
 
@@ -139,6 +157,7 @@ class Line(SMTP):
         self._replies.append(reply.line)
         if reply.close:
             self._closing = True
+            self._turned_away = reply.error
         if reply.error:
             self._errors += 1
             if self._errors >= ERRORS_MAX and not self._closing:
@@ -146,7 +165,7 @@ class Line(SMTP):
 
     async def _flush(self) -> None:
         """Replies to a pipelined group go out together (RFC 2920 section 3.2)."""
-        if self._replies:
+        if self._replies and not self._deaf:
             self._writer.write(b"".join(self._replies))
             self._replies.clear()
             await self._writer.drain()

@@ -108,6 +108,16 @@ class TestA7OverLong:
         assert await world.messages() == []
 
 
+async def test_a_client_in_full_flow_still_gets_the_last_reply(make_world: Any) -> None:
+    """A socket closed on unread octets resets the connection, and the reply that says why is lost."""
+    world = await make_world(limits={"message_size": MIB}, deadlines=Deadlines(linger=5))
+    client = await world.hello()
+    await client.begin()
+    sending = asyncio.create_task(client.send(b"x" * 30 * MIB))
+    assert await client.rest() == [text(answer.DATA_ENDLESS(MIB))]
+    sending.cancel()
+
+
 class TestA8Memory:
     async def _most(self, world: Any, block: bytes, count: int) -> int:
         """Octets of Python's memory at the peak, while `block` is sent `count` times."""
