@@ -200,7 +200,7 @@ def test_explain_says_what_a_reply_means() -> None:
 
     assert result.exit_code == 0
     assert result.output.splitlines()[0] == "failed  recipient.unknown"
-    assert "who must act: recipient" in result.output
+    assert "who must act: sender" in result.output
 
 
 def test_explain_knows_role_host_and_language_and_reads_stdin() -> None:

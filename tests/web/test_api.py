@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from relayd.core import reasons
 from relayd.core.address import Address
 from relayd.core.journal import Event, EventType
 from relayd.core.mail import (
@@ -259,7 +260,7 @@ async def test_a_held_recipient_says_why_and_who_must_act(client: Client) -> Non
 
     assert recipient["status"] == "held"
     assert recipient["held"] == recipient["reason"] == "sender.unproven"
-    assert recipient["actor"] == "sender_it"
+    assert recipient["actor"] == reasons.row(Reason.SENDER_UNPROVEN).actor
     assert recipient["text"]
     assert recipient["remedy"]
 
@@ -386,7 +387,7 @@ async def test_a_reply_is_explained(client: Client) -> None:
     )
 
     assert status == 200
-    assert (found["reason"], found["actor"]) == ("recipient.unknown", "recipient")
+    assert (found["reason"], found["actor"]) == ("recipient.unknown", "sender")
     assert isinstance(found["text"], str)
     assert (await client.post("/explain", {"reply": "hello"}))[0] == 400
     assert (await client.post("/explain", {"reply": "550 x", "role": "boss"}))[0] == 400
