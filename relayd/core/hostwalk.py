@@ -14,7 +14,7 @@ from relayd.core.delivery import Tls
 from relayd.core.dialogue import Protection
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
-from relayd.core.verdict import Role, Scope, Verdict, classify
+from relayd.core.verdict import Fate, Role, Scope, Verdict, classify
 
 HOST_LIMIT = 5
 SESSION_LIMIT = 2
@@ -215,7 +215,7 @@ class HostWalk:
             del self._open[recipient]
             return
         known = self._open[recipient]
-        if known is None or _weight(evidence) > _weight(known.evidence):
+        if known is None or _weight(trial) > _weight(known):
             self._open[recipient] = trial
 
     def _best(self) -> dict[int, Trial]:
@@ -238,11 +238,12 @@ def _worth_another_server(evidence: Evidence, verdict: Verdict) -> bool:
 _FAULTS = (FaultKind.NO_DOMAIN, FaultKind.FORBIDDEN, FaultKind.LOOP, FaultKind.UNREACHABLE, FaultKind.DNS)
 
 
-def _weight(evidence: Evidence) -> int:
-    """What to report when no host would do: an answer before silence, silence before what we found out
-    ourselves, and nothing final as long as something passing was seen."""
+def _weight(trial: Trial) -> tuple[bool, int]:
+    """What to report when no host would do: nothing final as long as something passing was seen; then an
+    answer before silence, and silence before what we found out ourselves."""
+    passing, evidence = trial.verdict.fate is Fate.DEFERRED, trial.evidence
     if isinstance(evidence, Reply):
-        return len(_FAULTS) + 2
+        return passing, len(_FAULTS) + 2
     if evidence.stage not in _BEFORE_GREETING:
-        return len(_FAULTS) + 1
-    return _FAULTS.index(evidence.kind) if evidence.kind in _FAULTS else len(_FAULTS)
+        return passing, len(_FAULTS) + 1
+    return passing, _FAULTS.index(evidence.kind) if evidence.kind in _FAULTS else len(_FAULTS)

@@ -236,6 +236,14 @@ def test_of_equal_troubles_the_first_is_reported() -> None:
     assert evidence(walking) == fault(FaultKind.REFUSED)
 
 
+def test_a_server_that_never_serves_does_not_end_what_another_may_do_later() -> None:
+    walking = at(walk(), ips=("192.0.2.1", "192.0.2.2"))
+    walking.failed(Reply(code=554, enhanced=None, text="no service", stage=Stage.BANNER, host="a.example"))
+    walking.failed(fault(FaultKind.TIMEOUT))
+    assert evidence(walking) == fault(FaultKind.TIMEOUT)
+    assert fates(walking) == [Fate.DEFERRED]
+
+
 @pytest.mark.parametrize("passing", [FaultKind.REFUSED, FaultKind.TIMEOUT, FaultKind.UNREACHABLE])
 def test_a_host_without_address_does_not_end_what_may_pass(passing: FaultKind) -> None:
     walking = at(walk(), "a.example", "b.example", "c.example")
