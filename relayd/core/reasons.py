@@ -93,11 +93,11 @@ class Row:
 
 _R, _A = Reason, Actor
 _TABLE: tuple[tuple[Reason, bool, Actor, str], ...] = (
-    (_R.RECIPIENT_UNKNOWN, True, _A.RECIPIENT, "550 5.1.1 <ghost@example.org>: User unknown"),
-    (_R.RECIPIENT_DOMAIN, True, _A.RECIPIENT, "553 5.1.2 We weren't able to find the recipient domain"),
-    (_R.RECIPIENT_DISABLED, True, _A.RECIPIENT, "550 5.2.1 The email account is inactive"),
+    (_R.RECIPIENT_UNKNOWN, True, _A.SENDER, "550 5.1.1 <ghost@example.org>: User unknown"),
+    (_R.RECIPIENT_DOMAIN, True, _A.SENDER, "553 5.1.2 We weren't able to find the recipient domain"),
+    (_R.RECIPIENT_DISABLED, True, _A.SENDER, "550 5.2.1 The email account is inactive"),
     (_R.RECIPIENT_FULL, False, _A.RECIPIENT, "452 4.2.2 The recipient's inbox is out of storage space"),
-    (_R.RECIPIENT_MOVED, True, _A.RECIPIENT, "551 5.1.6 User has moved; please try <anna@new.example>"),
+    (_R.RECIPIENT_MOVED, True, _A.SENDER, "551 5.1.6 User has moved; please try <anna@new.example>"),
     (_R.RECIPIENT_REFUSED, True, _A.RECIPIENT, "550 5.7.133 sender not authenticated for this group"),
     (_R.RECIPIENT_SUPPRESSED, True, _A.SENDER, "the address is on the suppression list"),
     (_R.MESSAGE_TOO_BIG, True, _A.SENDER, "552 5.3.4 Message size exceeds fixed limit"),
@@ -105,7 +105,7 @@ _TABLE: tuple[tuple[Reason, bool, Actor, str], ...] = (
     (_R.MESSAGE_SPAM, True, _A.SENDER, "550 5.7.1 Spam message rejected"),
     (_R.MESSAGE_MALFORMED, True, _A.APP, "554 5.6.0 Message contains bare CR"),
     (_R.MESSAGE_LINE_TOO_LONG, True, _A.APP, "554 5.6.0 line longer than 998 octets"),
-    (_R.MESSAGE_SMTPUTF8, True, _A.RECIPIENT, "553 5.6.7 non-ASCII address not permitted"),
+    (_R.MESSAGE_SMTPUTF8, True, _A.SENDER, "553 5.6.7 non-ASCII address not permitted"),
     (_R.MESSAGE_LOOP, True, _A.PLATFORM, "554 5.4.6 Too many hops"),
     (_R.POLICY_SPF, True, _A.SENDER_IT, "550 5.7.23 The message was rejected because of SPF policy"),
     (_R.POLICY_DKIM, True, _A.PLATFORM, "550 5.7.20 No valid DKIM signature found"),

@@ -11,7 +11,7 @@ def test_a_pasted_bounce_is_explained_with_cause_actor_and_remedy() -> None:
     assert (found["fate"], found["scope"], found["role"]) == ("failed", "recipient", "mx")
     assert (found["code"], found["enhanced"], found["reply"]) == (550, "5.1.1", "no such user")
     assert (found["host"], found["stage"], found["provider"]) == ("mx.example.org", "rcpt", None)
-    assert (found["reason"], found["actor"], found["link"]) == ("recipient.unknown", "recipient", None)
+    assert (found["reason"], found["actor"], found["link"]) == ("recipient.unknown", "sender", None)
     assert set(found["text"]) == set(found["remedy"]) == {"de", "en", "fr", "nl"}
 
 
