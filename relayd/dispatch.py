@@ -16,7 +16,7 @@ from relayd.core import retry
 from relayd.core.delivery import Attempt, Settlement, State
 from relayd.core.hops import Hops
 from relayd.core.journal import Event, EventType
-from relayd.core.mail import Dressing, Message, Parcel, Recipient, Route, Submission
+from relayd.core.mail import Dressing, Message, Parcel, Recipient, Route, Rung, Submission
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Stage
@@ -195,11 +195,13 @@ class Dispatcher:
             return self._held(parcel, Reason.SENDER_UNKNOWN)
         if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
-        if not parcel.first or await self.dresser.stands(parcel.message, sender):
+        if await self.dresser.stands(parcel.message, sender):
             return None
-        if self._under_way[parcel.message.id] > 1:
-            # Another recipient of this message is on its way in the old dressing, which must stay.
-            return self._held(parcel, Reason.SENDER_UNPROVEN)
+        if not parcel.first or self._under_way[parcel.message.id] > 1:
+            # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
+            # rest waits until its proof is back.
+            on_default = parcel.message.dressing.rung is Rung.DEFAULT
+            return self._held(parcel, Reason.SIGNING_FAILED if on_default else Reason.SENDER_UNPROVEN)
         return await self._dressed_anew(parcel, sender)
 
     async def _dressed_anew(self, parcel: Parcel, sender: Sender) -> Ending:

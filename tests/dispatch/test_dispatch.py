@@ -11,7 +11,7 @@ import pytest
 
 from relayd.core.delivery import Attempt, State
 from relayd.core.journal import EventType
-from relayd.core.mail import Parcel, Route
+from relayd.core.mail import Parcel, Route, Rung
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
 from relayd.dressing import Dressed, SigningFailed
@@ -178,6 +178,25 @@ async def test_once_a_recipient_is_on_the_road_the_dressing_stays_and_the_rest_i
         await house.until(EventType.DELIVERED)
 
     assert sorted(await house.states()) == [State.HELD, State.SENT]
+
+
+@pytest.mark.parametrize(
+    ("rung", "reason"), [(Rung.OWN, Reason.SENDER_UNPROVEN), (Rung.DEFAULT, Reason.SIGNING_FAILED)]
+)
+async def test_a_retry_whose_proof_is_gone_waits_in_its_old_dressing(
+    house: House, rung: Rung, reason: Reason
+) -> None:
+    house.courier.verdicts = [GREYLISTED]
+    one = message(1)
+    await house.deliver(replace(one, dressing=replace(one.dressing, rung=rung)), until=EventType.DEFERRED)
+    house.dresser.standing = False
+
+    async with house.open():
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.HELD)
+
+    assert (await house.last(EventType.HELD)).reason is reason
+    assert len(house.courier.parcels) == 1
 
 
 async def test_a_refused_login_holds_what_waits_for_that_hop_after_one_try(house: House) -> None:
