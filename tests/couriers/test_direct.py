@@ -257,6 +257,23 @@ async def test_a_server_that_waits_for_data_for_nobody_gets_a_lone_dot(world: Wo
     assert sent.verdict.fate is Fate.SENT
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_server_that_closes_among_the_recipients_puts_the_undecided_off(
+    world: World, pipelining: bool
+) -> None:
+    mail = letter(*(f"{name}@customer.example" for name in ("ann", "bob", "eve", "joe")))
+    async with Receiver(offers=Offers(pipelining=pipelining)) as receiver:
+        receiver.tell_recipient("ann@customer.example", "550 5.1.1 unknown")
+        receiver.tell_recipient("eve@customer.example", "421 4.3.2 going down")
+        ann, *others = await world.direct(receiver.port).deliver(mail.parcel, mail.body)
+    assert ann.verdict.fate is Fate.FAILED
+    for attempt in others:  # bob too: he was accepted, and then there was no transaction any more
+        assert isinstance(attempt.evidence, Reply)
+        assert attempt.evidence.code == 421
+        assert attempt.verdict.fate is Fate.DEFERRED
+    assert receiver.uploads == []
+
+
 async def test_a_refused_sender_is_one_answer_for_all_recipients(world: World) -> None:
     mail = letter("bob@customer.example", "eve@customer.example")
     async with Receiver() as receiver:
