@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import apsw
@@ -14,26 +15,24 @@ def copy(path: Path, to: Path) -> None:
     """Copy the database at `path` to `to`, which must not exist. Durable on return.
 
     VACUUM INTO reads one snapshot, whatever is written meanwhile, and copies no free pages; only emptying
-    the WAL has to wait for it. Raises FileExistsError, StoreError.
+    the WAL has to wait for it. Raises FileExistsError, OSError (the folder), StoreError.
     """
     if to.exists():
         raise FileExistsError(f"{to} exists already; a backup never overwrites")
-    partial = to.with_name(to.name + ".partial")
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as folder:  # nobody else looks in
+        partial = Path(folder) / to.name
         try:
-            db.execute("VACUUM INTO ?", (str(partial),))
-        finally:
-            db.close()
+            db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                db.execute("VACUUM INTO ?", (str(partial),))
+            finally:
+                db.close()
+        except apsw.Error as error:
+            raise faults.fault(error, to) from error
+        partial.chmod(0o600)
         _sync(partial)
         os.link(partial, to)  # unlike a rename, it fails when somebody was faster
-        _sync(to.parent)
-    except apsw.Error as error:
-        raise faults.fault(error, to) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    _sync(to.parent)
 
 
 def _sync(path: Path) -> None:

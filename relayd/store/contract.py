@@ -126,7 +126,8 @@ class Store(Protocol):
     async def lease(self, now: datetime, room: Room) -> list[Parcel]:
         """Take due parcels, as many as `room` has place for; one recipient each unless recipients of the
         message share hop and return path (at most 100 of those). Fair: within a hop, senders take turns;
-        within a sender, oldest due first. What was just put comes from memory."""
+        within a sender, oldest due first. What was just put comes from memory. `message.held` is None in a
+        parcel: it waits no longer."""
         ...
 
     def content(self, message: str) -> AsyncIterator[bytes]:
@@ -166,7 +167,8 @@ class Store(Protocol):
     async def act(self, verb: Verb, selection: Selection, now: datetime, reason: Reason | None = None) -> int:
         """Do what an operator (or a refused login, with `reason`) asks to all selected open recipients; one
         event each (released, retried, held, cancelled). Leased ones are left alone, except that HOLD and
-        CANCEL take effect when their parcel is settled as QUEUED. Returns how many recipients."""
+        CANCEL take effect when their parcel is settled as QUEUED (CANCEL: or HELD), across a restart too.
+        Returns how many recipients."""
         ...
 
     async def find(self, selection: Selection, limit: int = 100) -> list[Record]:

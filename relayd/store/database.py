@@ -23,6 +23,9 @@ APPLICATION: Final = 0x726C7964
 PAGE: Final = 4096
 """Octets. Measured, see docs/decisions/0001-one-embedded-database.md."""
 
+WAL: Final = 64 * 1024 * 1024
+"""Octets that the WAL's file keeps after a burst; more is given back."""
+
 CACHE: Final = 8192
 """KiB of page cache for each of the two connections."""
 
@@ -71,6 +74,7 @@ def open_writer(path: Path, scripts: Sequence[str]) -> apsw.Connection:
             raise StoreError(f"{path}: the file system can't hold a WAL (shared memory); use a local disk")
         db.pragma("synchronous", "FULL")
         db.pragma("secure_delete", True)
+        db.pragma("journal_size_limit", WAL)
         migrate(db, path, scripts)
         check(db, path)
     except apsw.Error as error:

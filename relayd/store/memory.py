@@ -280,19 +280,28 @@ class MemoryStore:
         self._usable()
         self._saw(now)
         count = 0
-        for row in self._rows:
-            message = row.mail.message
-            if not verbs.selects(
-                selection, message, row.recipient, row.state, row.held, row.last.time if row.last else None
-            ):
-                continue
-            if row.leased:
-                count += self._remind(row, verb, reason)
-            elif row.state in verbs.FROM[verb]:
-                count += 1
-                self._act(row, verb, reason, now)
+        for state in sorted(verbs.FROM[verb]):
+            for row in self._selected(selection):
+                if row.state is state and not row.leased:
+                    self._act(row, verb, reason, now)
+                    count += 1
+        count += sum(self._remind(row, verb, reason) for row in self._selected(selection) if row.leased)
         self._changed.ring()
         return count
+
+    def _selected(self, selection: Selection) -> list[Row]:
+        return [
+            row
+            for row in self._rows
+            if verbs.selects(
+                selection,
+                row.mail.message,
+                row.recipient,
+                row.state,
+                row.held,
+                row.last.time if row.last else None,
+            )
+        ]
 
     @staticmethod
     def _remind(row: Row, verb: Verb, reason: Reason | None) -> bool:
@@ -317,18 +326,7 @@ class MemoryStore:
 
     async def find(self, selection: Selection, limit: int = 100) -> list[Record]:
         self._usable()
-        found = {
-            row.mail.message.id: row.mail
-            for row in self._rows
-            if verbs.selects(
-                selection,
-                row.mail.message,
-                row.recipient,
-                row.state,
-                row.held,
-                row.last.time if row.last else None,
-            )
-        }
+        found = {row.mail.message.id: row.mail for row in self._selected(selection)}
         return [
             Record(message=self._for_people(mail), standings=self._standings(mail))
             for _, mail in sorted(found.items(), reverse=True)[:limit]

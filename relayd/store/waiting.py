@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -84,46 +84,35 @@ class Ready:
             self._hops[hop] = turns
         return item
 
-    def withdraw(self, wanted: Callable[[Item], bool], most: int | None = None) -> list[Item]:
+    def withdraw(self, wanted: Callable[[Item], bool]) -> list[Item]:
         """Take items out, so that they can't be leased."""
-        return self._withdraw(list(self._hops), wanted, most)
+        return [item for hop in self.hops() for item in self._withdraw(hop, wanted)]
 
     def withdraw_newest(self, hop: str, most: int) -> list[Item]:
         """Up to `most` hot items of a hop, those that would be leased last."""
-        turns = self._hops.get(hop)
-        if turns is None:
-            return []
+        turns = self._hops[hop]
         entries = sorted((e for q in turns.senders.values() for e in q if not e[2].cold), key=lambda e: e[:2])
         chosen = {id(entry[2]) for entry in entries[-most:]}
-        return self._withdraw([hop], lambda item: id(item) in chosen, None)
+        return self._withdraw(hop, lambda item: id(item) in chosen)
 
-    def _withdraw(self, hops: list[str], wanted: Callable[[Item], bool], most: int | None) -> list[Item]:
+    def _withdraw(self, hop: str, wanted: Callable[[Item], bool]) -> list[Item]:
         taken: list[Item] = []
-        for hop in hops:
-            turns = self._hops[hop]
-            for sender in list(turns.senders):
-                queue = turns.senders[sender]
-                found = [entry[2] for entry in queue if wanted(entry[2])]
-                if not found or (most is not None and len(taken) >= most):
-                    continue
-                gone = {id(item) for item in found}
-                left = [entry for entry in queue if id(entry[2]) not in gone]
-                heapq.heapify(left)
-                turns.size -= len(found)
-                if left:
-                    turns.senders[sender] = left
-                else:
-                    del turns.senders[sender]
-                taken += found
-            if not turns.size:
-                del self._hops[hop]
+        turns = self._hops[hop]
+        for sender, queue in list(turns.senders.items()):
+            left = [entry for entry in queue if not wanted(entry[2])]
+            if len(left) == len(queue):
+                continue
+            kept = {id(entry[2]) for entry in left}
+            taken += [entry[2] for entry in queue if id(entry[2]) not in kept]
+            heapq.heapify(left)
+            turns.size -= len(queue) - len(left)
+            if left:
+                turns.senders[sender] = left
+            else:
+                del turns.senders[sender]
+        if not turns.size:
+            del self._hops[hop]
         return taken
-
-    def __iter__(self) -> Iterator[Item]:
-        for turns in self._hops.values():
-            for queue in turns.senders.values():
-                for _, _, item in queue:
-                    yield item
 
 
 class Agenda:
@@ -183,11 +172,6 @@ class Agenda:
         while self._heap and self._bounds.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
-
-    def clear(self) -> None:
-        self._bounds.clear()
-        self._heap.clear()
-        self._ripe.clear()
 
     def _set(self, pair: Pair, due: int) -> None:
         ripe = pair[1] in self._ripe.get(pair[0], {})

@@ -513,6 +513,18 @@ async def test_a_backup_made_while_writing_is_whole(open_desk: Any, tmp_path: Pa
     assert await restored.body(before[0]) == b"x" * 50_000
 
 
+async def test_a_backup_that_finds_no_room_says_so_and_leaves_nothing(
+    open_desk: Any, tmp_path: Path, small_disk: Path
+) -> None:
+    desk = await open_desk()
+    await desk.put(body=b"x" * 40_000_000)
+    with pytest.raises(StoreFull, match=r"copy\.db: no space left"):
+        await desk.store.backup(small_disk / "copy.db")
+    assert list(small_disk.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        await desk.store.backup(tmp_path / "nowhere" / "copy.db")
+
+
 # --- bounds
 
 
