@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,12 +17,17 @@ PAGES = 2000
 
 
 async def sweep(
-    engine: Engine, now: datetime, content: timedelta, metadata: timedelta, receiving: Collection[int]
+    engine: Engine,
+    now: datetime,
+    content: timedelta,
+    metadata: timedelta,
+    receiving: Callable[[], Collection[int]],
 ) -> list[int]:
-    """Clear what is over. `receiving`: numbers of bodies that are still coming in. Returns how many
-    recipients of each state are gone."""
+    """Clear what is over. `receiving` gives the numbers of bodies that are coming in: asked for each one just
+    before it is dropped, since bodies begin while we read. Returns how many recipients of each state are
+    gone."""
     for n in await engine.read(sweeping.received):
-        if n not in receiving:
+        if n not in receiving():
             await engine.write("sweep", run=partial(sweeping.drop_received, numbers=[n]))
     await _contents(engine, rows.stamp(now - content))
     gone = await _messages(engine, rows.stamp(now - metadata))

@@ -129,7 +129,7 @@ class SqliteStore:
             if hot:
                 self._queue.unreserve(weight)
 
-        await self._engine.write("put", rows=work, size=size + weight, done=done, failed=failed)
+        await self._engine.write("put", work=work, size=size + weight, done=done, failed=failed)
 
     def _make_room(self, message: Message, weight: int) -> bool:
         """Whether the message may be hot. What gives way moves to the database meanwhile."""
@@ -269,7 +269,7 @@ class SqliteStore:
 
         rows_alone = None if run else work
         await self._engine.write(
-            "settle", rows=rows_alone, run=run, size=256 * len(outcomes), done=done, failed=failed
+            "settle", work=rows_alone, run=run, size=256 * len(outcomes), done=done, failed=failed
         )
 
     def _settled(self, item: Item, outcomes: settling.Outcomes, now: datetime) -> None:
@@ -421,8 +421,9 @@ class SqliteStore:
     # --- keeping house
 
     async def sweep(self, now: datetime, content: timedelta, metadata: timedelta) -> None:
-        live = {receiving.n for receiving in self._receiving}
-        gone = await housekeeping.sweep(self._engine, now, content, metadata, live)
+        gone = await housekeeping.sweep(
+            self._engine, now, content, metadata, lambda: {receiving.n for receiving in self._receiving}
+        )
         self._counts = [count - less for count, less in zip(self._counts, gone, strict=True)]
 
     async def backup(self, to: Path) -> None:

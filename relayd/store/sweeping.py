@@ -97,10 +97,10 @@ def drop_events(transaction: Transaction, after: int, last: int, cutoff: int) ->
 
 
 def drop_received(transaction: Transaction, numbers: Sequence[int]) -> None:
-    """Bodies that nobody is sending any more."""
-    drop_contents(transaction, numbers)
+    """Bodies that nobody is sending any more. One that was put since somebody looked is a message's now."""
     for n in numbers:
-        transaction.db.execute("DELETE FROM receiving WHERE n = ?", (n,))
+        if sql.every(transaction.db, "DELETE FROM receiving WHERE n = ? RETURNING n", (n,)):
+            drop_contents(transaction, [n])
 
 
 def shrink(db: apsw.Connection, pages: int) -> int:
