@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from relayd.core.journal import Event
-from relayd.store import acts, database, faults, reading, sweeping
+from relayd.store import acts, database, faults, reading, rows, sweeping
 from relayd.store.contract import StoreError, StoreFull
 from relayd.store.reserve import Reserve
 from relayd.store.watching import Bell
@@ -81,7 +81,7 @@ class Engine:
         self,
         step: str,
         *,
-        rows: Rows | None = None,
+        work: Rows | None = None,
         run: Callable[[Transaction], T] | None = None,
         alone: Callable[[apsw.Connection], T] | None = None,
         size: int = 0,
@@ -96,7 +96,7 @@ class Engine:
         answer: asyncio.Future[T] = self._loop.create_future()
         self._writer.submit(
             Work(
-                step=step, answer=answer, rows=rows, run=run, alone=alone, size=size, done=done, failed=failed
+                step=step, answer=answer, rows=work, run=run, alone=alone, size=size, done=done, failed=failed
             )
         )
         return answer
@@ -108,6 +108,8 @@ class Engine:
             return await self._loop.run_in_executor(self._readers, function, self._reader, *arguments)
         except apsw.Error as error:
             raise faults.fault(error, self.path) from error
+        except rows.UNREADABLE as error:
+            raise faults.damaged(self.path, f"a row isn't as it was written: {error!r}") from error
 
     def _committed(self, events: list[Numbered]) -> None:
         self.recent.extend(events)

@@ -62,7 +62,7 @@ def stage(db: apsw.Connection, wants: Sequence[Want], now: int) -> Staged:
             for n in chosen:
                 try:
                     staged.items += _items(db, n, want, now)
-                except Unreadable as error:
+                except (Unreadable, *rows.UNREADABLE) as error:
                     (identity,) = sql.only(db, "SELECT id FROM message WHERE n = ?", (n,))
                     staged.damaged.append((identity, str(error)))
     return staged
@@ -264,11 +264,14 @@ def found(db: apsw.Connection) -> Found:
 
 
 def newest(db: apsw.Connection) -> tuple[int, int]:
-    """The highest number of a message (or a body on its way in) and of an event."""
+    """The highest number of a message that is or was (or of a body on its way in), and of an event."""
     (message,) = sql.only(db, "SELECT coalesce(max(n), 0) FROM message")
     (content,) = sql.only(db, "SELECT coalesce(max(id) >> 16, 0) FROM content")
+    (swept,) = sql.only(
+        db, "SELECT coalesce(max(cast(value AS INTEGER)), 0) FROM fact WHERE kind = '' AND key = 'numbered'"
+    )
     (seq,) = sql.only(db, "SELECT coalesce(max(seq), 0) FROM event")
-    return max(message, content), seq
+    return max(message, content, swept), seq
 
 
 def pairs(db: apsw.Connection) -> Mapping[Pair, int]:

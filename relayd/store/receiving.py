@@ -32,7 +32,7 @@ class SqliteReceiving:
         while len(self._waiting) >= CHUNK:
             piece = bytes(self._waiting[: rows.PART])
             del self._waiting[: rows.PART]
-            await self._write("chunk", rows=self._rows(piece, Rows()), size=len(piece))
+            await self._write("chunk", work=self._rows(piece, Rows()), size=len(piece))
 
     async def discard(self) -> None:
         """Drop what came so far. Nothing to do after `put`."""

@@ -24,6 +24,9 @@ SUBMITTED, DRESSED, BODY = 0, 1, 2
 PART: Final = 1024 * 1024
 """No row holds more octets of a body than this."""
 
+UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading a row raises that isn't as it was written."""
+
 STATES: Final = (State.QUEUED, State.HELD, State.SENT, State.FAILED)
 NUMBER: Final = {state: number for number, state in enumerate(STATES)}
 
@@ -161,14 +164,20 @@ def message(
     )
 
 
-def entitlement(dressing: str) -> tuple[Rung, Proof | None]:
-    """Rung and proof, for the events of an operator's act."""
-    rung, proof, _, _ = json.loads(dressing)
-    return Rung(rung), None if proof is None else Proof(proof)
+def entitlement(dressing: str) -> tuple[Rung | None, Proof | None]:
+    """Rung and proof, for the events of an operator's act. Nothing of a damaged row: it can be acted on."""
+    try:
+        rung, proof, _, _ = json.loads(dressing)
+        return Rung(rung), None if proof is None else Proof(proof)
+    except UNREADABLE:
+        return None, None
 
 
 def is_test(facts: str) -> bool:
-    return bool(json.loads(facts).get("test", False))
+    try:
+        return bool(json.loads(facts).get("test", False))
+    except UNREADABLE:
+        return False
 
 
 def recipient(index: int, hop: str, address: str, return_path: str) -> Recipient:

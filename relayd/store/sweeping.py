@@ -74,6 +74,13 @@ def drop_contents(transaction: Transaction, numbers: Sequence[int]) -> None:
         transaction.db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", rows.span(n))
 
 
+_NUMBERED: Final = (
+    "INSERT INTO fact (kind, key, value) VALUES ('', 'numbered', ?) ON CONFLICT DO UPDATE"
+    " SET value = max(cast(value AS INTEGER), cast(excluded.value AS INTEGER))"
+)
+"""Keeps the highest number in mind: an event may outlive its message, and must not become another's."""
+
+
 def drop_messages(transaction: Transaction, numbers: Sequence[int]) -> list[int]:
     """Returns how many recipients of each state are gone."""
     gone = [0] * len(rows.STATES)
@@ -84,6 +91,7 @@ def drop_messages(transaction: Transaction, numbers: Sequence[int]) -> list[int]
         ):
             gone[state] += 1
         transaction.db.execute("DELETE FROM message WHERE n = ?", (n,))
+    transaction.db.execute(_NUMBERED, (max(numbers),))
     return gone
 
 

@@ -58,7 +58,7 @@ def acted(
     message: str,
     ref: str | None,
     sender: str,
-    rung: Rung,
+    rung: Rung | None,
     proof: Proof | None,
     recipient: str,
     test: bool,

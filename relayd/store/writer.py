@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -26,6 +27,11 @@ from relayd.store.reserve import Reserve
 
 GROUP: Final = 8 * 1024 * 1024
 """Octets of content after which a group is full: memory stays bounded, and nobody waits long for others."""
+
+COMPANY: Final = 0.005
+"""Seconds that results wait for a message to share their commit. Nobody waits for a result, while a client
+waits for its message, which would stand behind the disk. A crash in these milliseconds is one in which the
+far side had said 250 before the result was committed: that window is there anyway."""
 
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
@@ -138,9 +144,11 @@ class Writer:
         if first is None:
             return [], True
         group, size = [first], first.size
+        patient = first.step == "settle"
+        until = time.monotonic() + COMPANY
         while size < GROUP and first.alone is None:
             try:
-                work = self._queue.get_nowait()
+                work = self._queue.get(timeout=max(0.0, until - time.monotonic()) if patient else 0.0)
             except Empty:
                 break
             if work is None:
@@ -150,6 +158,7 @@ class Writer:
                 break
             group.append(work)
             size += work.size
+            patient = patient and work.step == "settle"
         return group, False
 
     def _serve(self, group: list[Work]) -> None:

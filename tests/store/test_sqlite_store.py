@@ -269,6 +269,25 @@ async def test_a_message_with_a_damaged_header_block_is_held_and_others_go_on(
     assert (event.type, event.message, event.reason) == (EventType.HELD, bad.id, Reason.SERVER_ERROR)
 
 
+@pytest.mark.parametrize("column", ["facts", "dressing"])
+async def test_a_message_with_a_damaged_row_is_held_and_others_go_on(
+    open_desk: Any, tmp_path: Path, column: str
+) -> None:
+    desk = await open_desk()
+    bad, good = await desk.put(), await desk.put()
+    await desk.store.close()
+    db = apsw.Connection(str(tmp_path / "state" / database.FILE))
+    db.execute(f"UPDATE message SET {column} = substr({column}, 3) WHERE id = ?", (bad.id,))
+    db.close()
+    desk = await open_desk()
+    assert [parcel.message.id for parcel in await desk.lease()] == [good.id]
+    [event] = await desk.store.journal(2)
+    assert (event.type, event.message, event.reason) == (EventType.HELD, bad.id, Reason.SERVER_ERROR)
+    with pytest.raises(StoreDamaged, match="isn't as it was written"):
+        await desk.store.find(Selection(message=bad.id))
+    assert await desk.store.act(Verb.CANCEL, Selection(message=bad.id), desk.clock()) == 1
+
+
 async def test_a_missing_part_of_a_body_is_damage(open_desk: Any, tmp_path: Path) -> None:
     desk = await open_desk()
     message = await desk.put(body=b"x" * 3 * 1024 * 1024)
@@ -484,6 +503,18 @@ async def test_nothing_of_deleted_mail_is_left_in_the_files(open_desk: Any, tmp_
 
 def _grep(folder: Path, needle: bytes) -> bool:
     return any(needle in path.read_bytes() for path in (folder / "state").iterdir() if path.is_file())
+
+
+async def test_a_number_is_not_given_again_after_everything_was_swept(open_desk: Any) -> None:
+    desk = await open_desk()
+    await desk.put()
+    await desk.deliver_all()
+    await desk.store.sweep(desk.clock.forward(days=500), content=DAY, metadata=DAY)
+    await desk.store.close()
+    desk = await open_desk()
+    message = await desk.put()
+    await desk.store.sweep(desk.clock(), content=DAY, metadata=DAY)
+    assert [event.message for event in await desk.store.journal(0)] == [message.id]
 
 
 # --- backup
