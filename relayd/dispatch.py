@@ -24,7 +24,16 @@ from relayd.core.sender import Sender
 from relayd.core.verdict import Fate, Scope, Verdict
 from relayd.crashpoints import crashpoint
 from relayd.dressing import Dressed, SigningFailed
-from relayd.store.contract import Body, LeaseEnded, Selection, Store, StoreDamaged, StoreError, Verb
+from relayd.store.contract import (
+    Body,
+    DressingStays,
+    LeaseEnded,
+    Selection,
+    Store,
+    StoreDamaged,
+    StoreError,
+    Verb,
+)
 
 log = logging.getLogger("relayd.dispatch")
 
@@ -78,6 +87,11 @@ class Credentials(Protocol):
     """Logins that an upstream refused. They are not tried again until something changes."""
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None: ...
+
+
+def _reason_to_wait(message: Message) -> Reason:
+    """Which proof a message waits for that can't be dressed anew; it is let go when that proof is back."""
+    return Reason.SIGNING_FAILED if message.dressing.rung is Rung.DEFAULT else Reason.SENDER_UNPROVEN
 
 
 class Dispatcher:
@@ -200,8 +214,7 @@ class Dispatcher:
         if not parcel.first or self._under_way[parcel.message.id] > 1:
             # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
             # rest waits until its proof is back.
-            on_default = parcel.message.dressing.rung is Rung.DEFAULT
-            return self._held(parcel, Reason.SIGNING_FAILED if on_default else Reason.SENDER_UNPROVEN)
+            return self._held(parcel, _reason_to_wait(parcel.message))
         return await self._dressed_anew(parcel, sender)
 
     async def _dressed_anew(self, parcel: Parcel, sender: Sender) -> Ending:
@@ -264,6 +277,9 @@ class Dispatcher:
                     break
                 except LeaseEnded:
                     raise
+                except DressingStays:
+                    # Another recipient was leased or attempted since we looked: what it wears must stay.
+                    ending = self._held(parcel, _reason_to_wait(parcel.message))
                 except StoreError as error:
                     log.error("message %s: result not written, trying again: %s", parcel.message.id, error)
                     self._stuck += not stuck

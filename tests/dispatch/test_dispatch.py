@@ -15,7 +15,7 @@ from relayd.core.mail import Parcel, Route, Rung
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
 from relayd.dressing import Dressed, SigningFailed
-from relayd.store.contract import Body, Selection, StoreDamaged, StoreFull, Verb
+from relayd.store.contract import Body, DressingStays, Selection, StoreDamaged, StoreFull, Verb
 
 from .house import BODY, DRESSING, GREYLISTED, NOON, SENT, UNKNOWN_USER, WRONG_PASSWORD, House, message
 
@@ -178,6 +178,28 @@ async def test_once_a_recipient_is_on_the_road_the_dressing_stays_and_the_rest_i
         await house.until(EventType.DELIVERED)
 
     assert sorted(await house.states()) == [State.HELD, State.SENT]
+
+
+async def test_a_message_that_comes_too_late_to_be_dressed_anew_is_held(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sibling was leased between our look and the settling, so the store keeps the dressing."""
+    one = message(1)
+    house.dresser.standing = False
+    house.dresser.anew = Dressed(dressing=DRESSING, recipients=one.recipients, held=None)
+    settle = house.store.settle
+
+    async def a_sibling_is_on_the_road(parcel: Any, settlements: Any, dressing: Any, recipients: Any) -> None:
+        if dressing is not None:
+            raise DressingStays("a recipient is on its way")
+        await settle(parcel, settlements, dressing, recipients)
+
+    monkeypatch.setattr(house.store, "settle", a_sibling_is_on_the_road)
+
+    await house.deliver(one, until=EventType.HELD)
+
+    assert (await house.last(EventType.HELD)).reason is Reason.SIGNING_FAILED
+    assert not house.dispatcher.stuck
 
 
 @pytest.mark.parametrize(
