@@ -203,7 +203,7 @@ class Domains:
                 type=EventType.PROVEN if proven else EventType.UNPROVEN,
                 sender=owner,
                 proof=Proof.PLATFORM if owner is None else Proof.DKIM,
-                reason=None if proven else Reason.SENDER_UNPROVEN,
+                reason=None if proven else Reason.SIGNING_FAILED if owner is None else Reason.SENDER_UNPROVEN,
                 detail={"domain": domain, "record": name, "text": text},
             )
             for owner in owners

@@ -105,6 +105,22 @@ def test_every_event_is_a_sentence(kind: EventType, language: str, reason: Reaso
             "Not sent: The recipient's mailbox is full.",
         ),
         (event(EventType.HELD), "On hold."),
+        (
+            event(EventType.PROVEN, detail={"record": "r1._domainkey.my.platform.example"}),
+            "The platform's own key is published at r1._domainkey.my.platform.example.",
+        ),
+        (
+            event(
+                EventType.UNPROVEN,
+                reason=Reason.SIGNING_FAILED,
+                detail={"record": "r1._domainkey.my.platform.example"},
+            ),
+            "The platform's own key is not published at r1._domainkey.my.platform.example.",
+        ),
+        (
+            event(EventType.PROVEN, sender="acme", detail={"record": "r1._domainkey.acme.example"}),
+            "The own address may be used for sending.",
+        ),
         # A host's name is a stranger's text: what stands in it is not filled in.
         (
             event(EventType.DELIVERED, host="{tls}.{0}.example", tls="x"),
@@ -114,6 +130,23 @@ def test_every_event_is_a_sentence(kind: EventType, language: str, reason: Reaso
 )
 def test_sentences_say_what_happened(happened: Event, said: str) -> None:
     assert sentence(happened, "en") == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_platforms_own_key_has_its_own_sentences(language: str) -> None:
+    said = {
+        sentence(event(kind, sender=sender, detail={"record": "r1._domainkey.x.example"}), language)
+        for kind in (EventType.PROVEN, EventType.UNPROVEN)
+        for sender in (None, "acme")
+    }
+
+    assert len(said) == 4
+    assert sum("r1._domainkey.x.example" in each for each in said) == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_can_not_be_signed_tells_the_operator_which_command_helps(language: str) -> None:
+    assert "`relayd dkim new`" in remedy(Reason.SIGNING_FAILED, language)
 
 
 def test_german_says_sie() -> None:

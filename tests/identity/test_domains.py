@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relayd.core import address
+from relayd.core import address, journal
 from relayd.core.journal import Event, EventType
 from relayd.core.keyproof import DOUBT
 from relayd.core.mail import (
@@ -180,6 +180,17 @@ async def test_what_is_not_our_key_proves_nothing_and_says_why(bench: Bench, pub
     (event,) = await bench.events()
     assert (event.type, event.reason) == (EventType.UNPROVEN, Reason.SENDER_UNPROVEN)
     assert event.detail["text"]
+
+
+async def test_the_platforms_own_key_is_the_platforms_matter(bench: Bench) -> None:
+    """No customer can publish it, so nobody is told to ask a customer's IT."""
+    bench.zone.remove(PLATFORM_NAME)
+    assert not await bench.domains.proven("my.platform.example")
+    (event,) = await bench.events()
+    line = journal.as_dict(event)
+    assert (line["type"], line["reason"], line["actor"]) == ("unproven", "signing.failed", "platform")
+    assert "sender" not in line
+    assert PLATFORM_NAME in str(line["text"])
 
 
 async def test_a_proof_is_lost_after_two_clear_answers_minutes_apart(bench: Bench) -> None:

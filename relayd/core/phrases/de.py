@@ -245,8 +245,9 @@ _REASONS = {
         "Die Anwendung muss den Absender mit der Kopfzeile X-Relayd-Sender nennen.",
     ),
     Reason.SIGNING_FAILED: (
-        "Die Nachricht konnte nicht unterschrieben werden.",
-        "Sie müssen nichts tun: Der Betreiber der Plattform muss den Schlüssel für die Unterschrift prüfen.",
+        "Die Nachricht kann nicht mit einem Schlüssel unterschrieben werden, den Empfänger finden.",
+        "Sie müssen nichts tun: Der Betreiber der Plattform muss den Schlüssel im DNS veröffentlichen "
+        "(`relayd dkim new` zeigt den Eintrag) oder in Ordnung bringen.",
     ),
     Reason.SERVER_BUSY: (
         "Der Mailserver ist zurzeit überlastet.",
@@ -312,6 +313,8 @@ GERMAN = Language(
         EventType.RUNG_CHANGED: "E-Mails gehen jetzt mit einer anderen Absenderadresse hinaus: {text}",
         EventType.SENDER_CHANGED: "Die Einstellungen des Absenders wurden geändert.",
     },
+    platform_proven="Der eigene Schlüssel der Plattform ist unter {record} veröffentlicht.",
+    platform_unproven="Der eigene Schlüssel der Plattform ist nicht unter {record} veröffentlicht.",
     unnamed_server="den Mailserver",
     encrypted=", verschlüsselt",
     in_clear=", nicht verschlüsselt",

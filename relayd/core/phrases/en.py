@@ -209,8 +209,9 @@ _REASONS = {
         "The application must name the sender with the header X-Relayd-Sender.",
     ),
     Reason.SIGNING_FAILED: (
-        "The message could not be signed.",
-        "You needn't do anything: the platform's operator must check the signing key.",
+        "The message can't be signed with a key that receivers find.",
+        "You needn't do anything: the platform's operator must publish the signing key in DNS "
+        "(`relayd dkim new` prints the record) or mend the key.",
     ),
     Reason.SERVER_BUSY: (
         "The mail server is busy at the moment.",
@@ -275,6 +276,8 @@ ENGLISH = Language(
         EventType.RUNG_CHANGED: "Mail now goes out with another sender address: {text}",
         EventType.SENDER_CHANGED: "The sender's settings were changed.",
     },
+    platform_proven="The platform's own key is published at {record}.",
+    platform_unproven="The platform's own key is not published at {record}.",
     unnamed_server="the mail server",
     encrypted=", encrypted",
     in_clear=", not encrypted",

@@ -242,8 +242,9 @@ _REASONS = {
         "L'application doit nommer l'expéditeur avec l'en-tête X-Relayd-Sender.",
     ),
     Reason.SIGNING_FAILED: (
-        "Le message n'a pas pu être signé.",
-        "Vous n'avez rien à faire : l'exploitant de la plateforme doit vérifier la clé de signature.",
+        "Le message ne peut pas être signé avec une clé que les destinataires trouvent.",
+        "Vous n'avez rien à faire : l'exploitant de la plateforme doit publier la clé dans le DNS "
+        "(`relayd dkim new` affiche l'entrée) ou la réparer.",
     ),
     Reason.SERVER_BUSY: (
         "Le serveur de messagerie est surchargé pour le moment.",
@@ -309,6 +310,8 @@ FRENCH = Language(
         "{text}",
         EventType.SENDER_CHANGED: "Les paramètres de l'expéditeur ont été modifiés.",
     },
+    platform_proven="La clé de la plateforme est publiée sous {record}.",
+    platform_unproven="La clé de la plateforme n'est pas publiée sous {record}.",
     unnamed_server="un serveur de messagerie",
     encrypted=", connexion chiffrée",
     in_clear=", connexion non chiffrée",

@@ -17,6 +17,8 @@ class Language:
     reasons: Mapping[Reason, tuple[str, str]]
     statuses: Mapping[Status, str]
     events: Mapping[EventType, str]
+    platform_proven: str  # PROVEN and UNPROVEN of the platform itself, with the place {record}
+    platform_unproven: str
     unnamed_server: str  # stands for {host} when we know none
     encrypted: str
     in_clear: str

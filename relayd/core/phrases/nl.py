@@ -225,8 +225,9 @@ _REASONS = {
         "De toepassing moet de afzender noemen met de kopregel X-Relayd-Sender.",
     ),
     Reason.SIGNING_FAILED: (
-        "Het bericht kon niet worden ondertekend.",
-        "U hoeft niets te doen: de beheerder van het platform moet de ondertekensleutel controleren.",
+        "Het bericht kan niet worden ondertekend met een sleutel die ontvangers vinden.",
+        "U hoeft niets te doen: de beheerder van het platform moet de sleutel in DNS publiceren "
+        "(`relayd dkim new` toont de vermelding) of herstellen.",
     ),
     Reason.SERVER_BUSY: (
         "De mailserver heeft het op dit moment te druk.",
@@ -292,6 +293,8 @@ DUTCH = Language(
         EventType.RUNG_CHANGED: "E-mail gaat nu met een ander afzenderadres de deur uit: {text}",
         EventType.SENDER_CHANGED: "De instellingen van de afzender zijn gewijzigd.",
     },
+    platform_proven="De eigen sleutel van het platform staat op {record}.",
+    platform_unproven="De eigen sleutel van het platform staat niet op {record}.",
     unnamed_server="de mailserver",
     encrypted=", versleuteld",
     in_clear=", niet versleuteld",
