@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import random
-import secrets
 import signal
 import socket
 import time
@@ -244,7 +243,7 @@ class Daemon:
             sentence=_sentence,
             answer_within=limits.answer_within,
             clock=now,
-            entropy=secrets.token_bytes,
+            entropy=os.urandom,
         )
         self.server = Server(
             listeners=listeners(settings, self._sockets.get("smtp", ())),

@@ -7,6 +7,7 @@ is put into the same form by `refused`.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from relayd.core.address import shown
@@ -28,8 +29,7 @@ class Answer:
     @property
     def line(self) -> bytes:
         """As it goes over the wire, with CRLF."""
-        code = f"{self.code} {self.enhanced} " if self.enhanced else f"{self.code} "
-        return (code + shown(self.text, LINE_MAX - len(code))).encode("ascii") + b"\r\n"
+        return _line(self.code, self.enhanced, self.text)
 
     @property
     def positive(self) -> bool:
@@ -47,8 +47,22 @@ class Row:
     error: bool = False
 
     def __call__(self, *values: object) -> Answer:
-        text = self.sentence.format(*(shown(str(v)) for v in values)) if values else self.sentence
+        if not values:
+            return _plain(self)
+        text = self.sentence.format(*(shown(str(v)) for v in values))
         return Answer(self.code, self.enhanced, text, self.close, self.error)
+
+
+# Six of the eight replies to a message are always the same.
+@functools.cache
+def _plain(row: Row) -> Answer:
+    return Answer(row.code, row.enhanced, row.sentence, row.close, row.error)
+
+
+@functools.lru_cache(maxsize=256)
+def _line(code: int, enhanced: str, text: str) -> bytes:
+    start = f"{code} {enhanced} " if enhanced else f"{code} "
+    return (start + shown(text, LINE_MAX - len(start))).encode("ascii") + b"\r\n"
 
 
 def refused(refusal: Refusal) -> Answer:
