@@ -10,15 +10,32 @@ import urllib.parse
 from pathlib import Path
 from typing import Any, NoReturn
 
-from relayd.cli.options import EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE, fail
+from relayd.cli.options import (
+    EX_CONFIG,
+    EX_NOINPUT,
+    EX_NOPERM,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    EX_USAGE,
+    fail,
+)
 from relayd.cli.places import places
 
 TIMEOUT = 90  # seconds; the longest long poll takes 60, a backup may take longer than a look-up
-_EXITS = {400: EX_USAGE, 404: EX_UNAVAILABLE, 409: EX_USAGE, 422: EX_CONFIG, 503: EX_TEMPFAIL}
+_EXITS = {400: EX_USAGE, 404: EX_NOINPUT, 409: EX_USAGE, 422: EX_CONFIG}
 
 
 class Away(Exception):
     """No daemon answers."""
+
+
+class Lost(Exception):
+    """A daemon is there, but gave no answer, or can't do it for now; the text says why."""
+
+    def __init__(self, text: str, remedy: str = "try again") -> None:
+        super().__init__(text)
+        self.remedy = remedy
 
 
 class _Connection(http.client.HTTPConnection):
@@ -41,12 +58,22 @@ class Daemon:
 
     def get(self, path: str, **query: object) -> Any:
         """Raises Away."""
+        try:
+            return self.ask(path, **query)
+        except Lost as error:
+            fail(str(error), EX_TEMPFAIL, error.remedy)
+
+    def ask(self, path: str, **query: object) -> Any:
+        """As `get`, for who can wait. Raises Away and Lost."""
         asked = urllib.parse.urlencode({key: value for key, value in query.items() if value is not None})
         return self._request("GET", path + ("?" + asked if asked else ""), None, TIMEOUT)
 
     def post(self, path: str, body: dict[str, object], timeout: float | None = TIMEOUT) -> Any:
         """Raises Away."""
-        return self._request("POST", path, body, timeout)
+        try:
+            return self._request("POST", path, body, timeout)
+        except Lost as error:
+            fail(str(error), EX_TEMPFAIL, error.remedy)
 
     def away(self) -> NoReturn:
         """End with 69: nobody answers."""
@@ -68,17 +95,24 @@ class Daemon:
             except (FileNotFoundError, ConnectionRefusedError):
                 continue
             except PermissionError:
-                remedy = "run this as root, or as a member of the socket's group"
-                fail(f"no permission to use {place}", EX_UNAVAILABLE, remedy)
+                remedy = "run this as root, or as a member of the socket's group (relayd-admin)"
+                fail(f"no permission to use {place}", EX_NOPERM, remedy)
             except (OSError, http.client.HTTPException) as error:
-                fail(f"the daemon at {place} didn't answer: {error}", EX_TEMPFAIL, "try again")
+                raise Lost(f"the daemon at {place} didn't answer: {error}") from None
             finally:
                 connection.close()
         raise Away
 
 
 def _read(status: int, octets: bytes) -> Any:
-    found = json.loads(octets)
+    try:
+        found = json.loads(octets)
+    except ValueError:
+        raise Lost(
+            f"the daemon had an error of its own ({status})", "`journalctl -u relayd` shows it"
+        ) from None
+    if status == 503 and "error" in found:
+        raise Lost(found["error"], found["remedy"])
     if status >= 400 and "error" in found:  # without: the health of a daemon that is not well
         fail(found["error"], _EXITS.get(status, EX_SOFTWARE), found.get("remedy", ""))
     return found

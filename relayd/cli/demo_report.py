@@ -15,6 +15,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from relayd.cli.lines import ACTORS
 from relayd.sandbox.demo import CASES, Case, World
 from relayd.sandbox.invoices import Answer
 from relayd.sandbox.record import Received
@@ -30,14 +31,6 @@ _COLOURS = {
     "failed": "red",
     "refused": "red",
     "expired": "red",
-}
-_ACTORS = {
-    "recipient": "the recipient (ask them)",
-    "sender": "the customer who sends",
-    "sender_it": "the IT of the customer who sends",
-    "app": "the app",
-    "platform": "you, who run the platform",
-    "nobody": "nobody, it solves itself",
 }
 
 
@@ -221,7 +214,7 @@ class Report:
         rows = [("what", self._in_language(last.get("text")))]
         if not sent:
             rows += [
-                ("who must act", _ACTORS.get(last.get("actor") or "", "")),
+                ("who must act", ACTORS.get(last.get("actor") or "", "")),
                 ("what to do", self._in_language(last.get("remedy"))),
                 ("reason", " ".join(str(last.get(key) or "") for key in ("reason", "code", "enhanced"))),
                 ("the server said", last.get("reply") or ""),

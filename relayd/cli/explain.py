@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from relayd.cli.lines import ACTORS
 from relayd.cli.options import EX_USAGE, fail, json_option, language_option, print_json
 
 _FATES = {"sent": "green", "deferred": "yellow", "failed": "red", "uncertain": "magenta"}
@@ -34,7 +35,7 @@ def explain_command(
     \b
     Examples:
       relayd explain "550 5.1.1 user unknown"
-      relayd explain --role upstream --host smtp.gmail.com "535 5.7.8 Username and Password not accepted"
+      relayd explain --role upstream --host smtp.gmail.com "535 5.7.8 Password not accepted"
       tail -1 bounce.txt | relayd explain -
     """
     from relayd.core import explain as explaining
@@ -52,7 +53,7 @@ def explain_command(
     click.echo(f"{fate}  {found.get('reason', '')}".rstrip())
     if "reason" in found:
         click.echo(found["text"][language])
-        click.echo(f"who must act: {found['actor']}")
+        click.echo(f"who must act: {ACTORS[found['actor']]}")
         click.echo(found["remedy"][language])
         if found["link"]:
             click.echo(found["link"])

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from relayd.cli.daemon import Away, Daemon
+from relayd.cli.daemon import Away, Daemon, Lost
+from relayd.cli.lines import COLOURS, event_lines
 from relayd.cli.options import EX_UNAVAILABLE, config_option, fail, json_option, language_option
 from relayd.cli.places import places
-from relayd.cli.status import COLOURS
 
 _PAGE = 1000
 _WAIT = 30  # seconds a long poll hangs
+_PAUSE = 1.0  # seconds between looks for a daemon that has gone
 _TAIL = 16 * 1024 * 1024  # octets of the status log's file that are read without a daemon; some 20,000 events
 
 Fits = Callable[[dict[str, Any]], bool]
@@ -51,7 +53,8 @@ def log_command(
 ) -> None:
     """Show what happened: the last events of the status log.
 
-    Asks the daemon; without one it reads the status log's file.
+    Asks the daemon; without one it reads the status log's file. With --follow it waits for a daemon that
+    restarts.
 
     \b
     Examples:
@@ -67,13 +70,10 @@ def log_command(
     daemon = Daemon(config)
     try:
         newest = daemon.get("/status")["newest"]
-        for event in _last(daemon, newest, number, fits):
+        for event in last(daemon, newest, number, fits):
             _show(event, language, as_json)
-        while follow:
-            found = daemon.get("/events", after=newest, wait=_WAIT)
-            newest = found["next"]
-            for event in filter(fits, found["events"]):
-                _show(event, language, as_json)
+        for event in filter(fits, _following(daemon, newest) if follow else ()):
+            _show(event, language, as_json)
     except Away:
         if follow:
             daemon.away()
@@ -83,11 +83,29 @@ def log_command(
         raise SystemExit(0) from None
 
 
-def _last(daemon: Daemon, newest: int, number: int, fits: Fits) -> list[dict[str, Any]]:
-    """The last events that fit, oldest first; pages back until there are enough."""
+def _following(daemon: Daemon, after: int) -> Iterator[dict[str, Any]]:
+    """Events as they happen, for ever. A daemon that restarts is waited for."""
+    away = False
+    while True:
+        try:
+            if away:  # the store may have been put back from a backup: then its numbers are lower
+                after = min(after, daemon.ask("/status")["newest"])
+                away = False
+            found = daemon.ask("/events", after=after, wait=_WAIT)
+            yield from found["events"]
+            after = found["next"]
+        except (Away, Lost):
+            if not away:
+                click.echo("relayd: the daemon has gone away; waiting until it is back", err=True)
+            away = True
+            time.sleep(_PAUSE)
+
+
+def last(daemon: Daemon, newest: int, number: int, fits: Fits, back: int = 2**63) -> list[dict[str, Any]]:
+    """The last events that fit, oldest first; pages back until there are enough, over at most `back`."""
     found: list[dict[str, Any]] = []
     until = newest
-    while until > 0 and len(found) < number:
+    while until > max(0, newest - back) and len(found) < number:
         start = max(0, until - _PAGE)
         page = daemon.get("/events", after=start, limit=until - start)["events"]
         found = [event for event in page if event["seq"] <= until and fits(event)] + found
@@ -118,13 +136,5 @@ def _file(config: Path) -> Iterator[dict[str, Any]]:
 def _show(event: dict[str, Any], language: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(event, ensure_ascii=False))
-        return
-    status = event.get("status")
-    word = click.style(f"{event['type']:<9}", fg=COLOURS.get(status or ""), bold=True)
-    names = (event.get("message"), event.get("ref"), event.get("recipient") or event.get("sender"))
-    text = event.get("text", {})
-    click.echo(
-        f"{event['time']}  {word}  {'  '.join(filter(None, names))}  {text.get(language, text.get('en', ''))}"
-    )
-    if status == "not_sent" and (remedy := event.get("remedy")):
-        click.echo(f"  {remedy.get(language, remedy.get('en'))}")
+    else:
+        click.echo("\n".join(event_lines(event, language)))

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from relayd.cli.daemon import Away, Daemon
+from relayd.cli.lines import message_lines
 from relayd.cli.options import EX_USAGE, config_option, fail, json_option, language_option, print_json
-from relayd.cli.status import lines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -85,7 +85,7 @@ def list_command(
         print_json(found)
         return
     for message in found["messages"]:
-        click.echo("\n".join(lines(message)))
+        click.echo("\n".join(message_lines(message)))
     counts = found["counts"]
     click.echo(f"{counts.get('queued', 0)} recipients queued, {counts.get('held', 0)} held")
 
@@ -110,7 +110,7 @@ def show_command(message: str, config: Path, language: str, as_json: bool) -> No
     if as_json:
         print_json(found)
     else:
-        click.echo("\n".join(lines(found)))
+        click.echo("\n".join(message_lines(found)))
 
 
 def _path(message: str) -> str:

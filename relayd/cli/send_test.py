@@ -12,6 +12,7 @@ import click
 
 from relayd.cli.check_config import read_or_fail
 from relayd.cli.daemon import Away, Daemon
+from relayd.cli.lines import message_lines
 from relayd.cli.options import (
     EX_DATAERR,
     EX_TEMPFAIL,
@@ -24,7 +25,6 @@ from relayd.cli.options import (
     waiting,
 )
 from relayd.cli.places import places
-from relayd.cli.status import lines
 from relayd.cli.submit import Away as ListenerAway
 from relayd.cli.submit import Refused, submit
 
@@ -86,7 +86,7 @@ def send_test_command(
     if as_json:
         print_json(message)
     else:
-        click.echo("\n".join(lines(message)))
+        click.echo("\n".join(message_lines(message)))
     status = message["recipients"][0]["status"]
     raise SystemExit({"sent": 0, "not_sent": EX_DATAERR}.get(status, EX_TEMPFAIL))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from relayd.cli.daemon import Away, Daemon
-from relayd.cli.options import EX_UNAVAILABLE, config_option, fail, json_option, language_option, print_json
+from relayd.cli.lines import event_lines, message_lines, when
+from relayd.cli.log import last
+from relayd.cli.options import EX_NOINPUT, config_option, fail, json_option, language_option, print_json
 
-COLOURS = {"sent": "green", "queued": "cyan", "delayed": "yellow", "held": "magenta", "not_sent": "red"}
+_REFUSED, _BACK = 100, 10_000  # events shown of what was not taken, and looked through for them
 _ID = re.compile(r"[A-Z2-7]{26}")
 
 
@@ -36,7 +38,13 @@ def status_command(id_or_ref: str | None, config: Path, language: str, as_json: 
         if id_or_ref is None:
             _service(daemon.get("/status"), as_json)
         else:
-            _messages(_find(daemon, id_or_ref, None if as_json else language), id_or_ref, as_json)
+            found = _find(daemon, id_or_ref, None if as_json else language)
+            if not as_json:
+                _messages(daemon, found, id_or_ref, language)
+            else:
+                print_json(found)
+                if not found:
+                    _nothing(id_or_ref)
     except Away:
         daemon.away()
 
@@ -48,52 +56,21 @@ def _find(daemon: Daemon, id_or_ref: str, language: str | None) -> list[dict[str
     return list(by_ref)
 
 
-def _messages(messages: list[dict[str, Any]], id_or_ref: str, as_json: bool) -> None:
-    if as_json:
-        print_json(messages)
-    if not messages:
-        fail(
-            f"no message with the id or reference {id_or_ref}",
-            EX_UNAVAILABLE,
-            "`relayd log` shows what there is",
-        )
-    if not as_json:
-        for message in messages:
-            click.echo("\n".join(lines(message)))
+def _messages(daemon: Daemon, messages: list[dict[str, Any]], sought: str, language: str) -> None:
+    for message in messages:
+        click.echo("\n".join(message_lines(message)))
+    if messages:
+        return
+    refused = last(daemon, daemon.get("/status")["newest"], _REFUSED, lambda e: e.get("ref") == sought, _BACK)
+    if not refused:
+        _nothing(sought)
+    click.echo(f"{sought}: not taken, so there is no message; what happened:")
+    for event in refused:
+        click.echo("\n".join(event_lines(event, language)))
 
 
-def lines(message: dict[str, Any]) -> list[str]:
-    """A message for people: who, from which address, and per recipient what and why."""
-    ref = f"  ref {message['ref']}" if message["ref"] else ""
-    head = f"{click.style(message['id'], bold=True)}{ref}  sender {message['sender']}"
-    how = f"  from {message['from'] or '<>'} ({message['rung']})"
-    if message["rung_reason"]:
-        how += f", because {message['rung_reason']}"
-    found = [head, f"{how}, accepted {message['accepted_at']}"]
-    for each in message["recipients"]:
-        found += recipient_lines(each)
-    for each in message["refused"]:
-        refused = f"{each['code']} {each['enhanced']} {each['reason']}"
-        found.append(
-            f"  {click.style('not_sent', fg='red')}  {each['recipient']}  refused at once: {refused}"
-        )
-    return found
-
-
-def recipient_lines(each: dict[str, Any]) -> list[str]:
-    status = click.style(each["status"], fg=COLOURS.get(each["status"]), bold=True)
-    later = f"  next attempt {each['next_attempt']}" if each["next_attempt"] else ""
-    found = [f"  {status}  {each['recipient']}  attempts {each['attempts']}{later}"]
-    if reason := each.get("reason") or each.get("held"):
-        actor = f"  who must act: {each['actor']}" if each.get("actor") else ""
-        found.append(f"    why: {reason}{actor}")
-    found += [f"    {each[key]}" for key in ("text", "remedy", "link") if each.get(key)]
-    if each.get("reply"):
-        code = " ".join(str(each[key]) for key in ("code", "enhanced") if each.get(key))
-        found.append(
-            f"    {each.get('host') or 'the server'} said: {code} {each['reply']}".replace("\n", " ")
-        )
-    return found
+def _nothing(sought: str) -> NoReturn:
+    fail(f"no message with the id or reference {sought}", EX_NOINPUT, "`relayd log` shows what there is")
 
 
 def _service(found: dict[str, Any], as_json: bool) -> None:
@@ -101,9 +78,10 @@ def _service(found: dict[str, Any], as_json: bool) -> None:
         print_json(found)
         return
     well = click.style("well", fg="green") if found["healthy"] else click.style("not well", fg="red")
-    click.echo(f"relayd {found['version']} as {found['hostname']}: {well}, since {found['started_at']}")
-    counts = "  ".join(f"{state} {number}" for state, number in sorted(found["recipients"].items()))
-    click.echo(f"recipients: {counts or 'none'}")
+    click.echo(f"relayd {found['version']} as {found['hostname']}: {well}, since {when(found['started_at'])}")
+    counts = {"not_sent" if state == "failed" else state: n for state, n in found["recipients"].items()}
+    shown = "  ".join(f"{state} {number}" for state, number in sorted(counts.items()))
+    click.echo(f"recipients: {shown or 'none'}")
     for note in found["notes"]:
         click.echo(f"{click.style('!', fg='yellow', bold=True)} {note}")
     for hop, why in found["paused"].items():

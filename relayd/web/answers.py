@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from relayd.core import journal
+from relayd.core import journal, phrases, reasons
 from relayd.core.delivery import State
+from relayd.core.mail import RefusedRecipient
 from relayd.store.contract import Record, Standing
 
 # What the last event of a recipient adds to where it stands.
@@ -34,15 +35,7 @@ def message_as_dict(record: Record, language: str | None) -> dict[str, Any]:
         "rung_reason": dressing.reason.value if dressing.reason else None,
         "from": str(dressing.header_from) if dressing.header_from else None,
         "recipients": [_recipient(standing, language) for standing in record.standings],
-        "refused": [
-            {
-                "recipient": each.address,
-                "code": each.code,
-                "enhanced": each.enhanced,
-                "reason": each.reason.value,
-            }
-            for each in message.submission.refused
-        ],
+        "refused": [_refused(each, language) for each in message.submission.refused],
     }
 
 
@@ -57,6 +50,24 @@ def _recipient(standing: Standing, language: str | None) -> dict[str, Any]:
         "held": standing.held.value if standing.held else None,
         "changed_at": moment(standing.last.time) if standing.last else None,
         **{key: last[key] for key in _FROM_EVENT if last.get(key) is not None},
+    }
+
+
+def _refused(each: RefusedRecipient, language: str | None) -> dict[str, Any]:
+    """A recipient that was not taken, while others of the message were."""
+    texts = {
+        "text": {known: phrases.text(each.reason, known) for known in phrases.LANGUAGES},
+        "remedy": {known: phrases.remedy(each.reason, known) for known in phrases.LANGUAGES},
+    }
+    return {
+        "recipient": each.address,
+        "status": "not_sent",
+        "code": each.code,
+        "enhanced": each.enhanced,
+        "reason": each.reason.value,
+        "actor": reasons.row(each.reason).actor.value,
+        "answer": each.text,
+        **in_language(texts, language),
     }
 
 

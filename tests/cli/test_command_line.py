@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from relayd.cli import check_config
+from relayd.cli.lines import event_lines
 from relayd.cli.places import Tcp, places
 from relayd.cli.reference import commands
 from relayd.cli.root import relayd
@@ -51,13 +54,24 @@ def config(tmp_path: Path) -> Path:
 # --- what all have in common ---
 
 
-@pytest.mark.parametrize("name", NAMES, ids=" ".join)
+GROUPS = [["queue"], ["dkim"]]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *GROUPS], ids=" ".join)
 def test_help_shows_examples(name: list[str]) -> None:
     result = run(*name, "--help")
 
     assert result.exit_code == 0
-    assert "Example" in result.output
-    assert f"relayd {' '.join(name)}" in result.output
+    _, title, examples = re.split(r"^ *(Examples?:)$", result.output, maxsplit=1, flags=re.MULTILINE)
+    lines = list(itertools.takewhile(str.strip, examples.strip("\n").splitlines()))
+    assert title == ("Example:" if len(lines) == 1 else "Examples:")
+    assert all(f"relayd {' '.join(name)}" in line for line in lines)
+
+
+def test_help_fits_a_terminal() -> None:
+    for name in ([], *NAMES, *GROUPS):
+        shown = CliRunner().invoke(relayd, [*name, "--help"], terminal_width=100).output
+        assert [line for line in shown.splitlines() if len(line) > 100] == [], name
 
 
 @pytest.mark.parametrize(("command", "context"), ALL, ids=[" ".join(name) for name in NAMES])
@@ -183,13 +197,42 @@ def test_log_reads_the_file_when_no_daemon_runs(config: Path) -> None:
     )
 
     assert run("log", "-c", config).output.splitlines() == [
-        f"2030-01-31T12:00:00.000Z  failed     {'A' * 26}  INV-1  No.",
+        f"2030-01-31 12:00:00 UTC  failed     {'A' * 26}  INV-1  No.",
         "  Do.",
-        f"2030-01-31T12:00:00.000Z  delivered  {'A' * 26}  INV-2  Yes.",
+        f"2030-01-31 12:00:00 UTC  delivered  {'A' * 26}  INV-2  Yes.",
     ]
     assert "Nein." in run("log", "-c", config, "--lang", "de").output
     assert json.loads(run("log", "-c", config, "--json", "-n", "1").output)["seq"] == 2
     assert json.loads(run("log", "-c", config, "--json", "--status", "not_sent").output)["seq"] == 1
+
+
+def test_log_says_what_somebody_has_to_do() -> None:
+    refused = {
+        "time": "2030-01-31T13:00:00.999+01:00",
+        "type": "refused",
+        "status": "not_sent",
+        "recipient": "anna@missing.example",
+        "code": 550,
+        "enhanced": "5.1.2",
+        "text": {"en": "Not accepted: no such domain."},
+        "remedy": {"en": "Check it."},
+        "detail": {"answer": "missing.example does not exist"},
+    }
+    held = {
+        "time": "2030-01-31T12:00:00Z",
+        "type": "held",
+        "status": "held",
+        "text": {"en": "x"},
+        "remedy": {"en": "Do."},
+    }
+
+    assert [click.unstyle(line) for line in event_lines(refused, "en")] == [
+        "2030-01-31 12:00:00 UTC  refused    anna@missing.example  Not accepted: no such domain.",
+        "  the app was told: 550 5.1.2 missing.example does not exist",
+        "  Check it.",
+    ]
+    assert list(event_lines(held, "fr"))[1] == "  Do."
+    assert len(list(event_lines({**held, "type": "deferred", "status": "delayed"}, "en"))) == 1
 
 
 # --- explain ---
@@ -200,7 +243,7 @@ def test_explain_says_what_a_reply_means() -> None:
 
     assert result.exit_code == 0
     assert result.output.splitlines()[0] == "failed  recipient.unknown"
-    assert "who must act: sender" in result.output
+    assert "who must act: the customer who sends" in result.output
 
 
 def test_explain_knows_role_host_and_language_and_reads_stdin() -> None:

@@ -7,7 +7,9 @@ import base64
 import json
 import os
 import re
+import smtplib
 import sys
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,9 @@ async def test_a_test_mail_goes_the_whole_way_and_is_found_again(world: Any) -> 
     assert (message["id"], message["ref"]) == (identity, ref)
     assert set(message["recipients"][0]["text"]) >= {"de", "en"}
     assert "sent" in await run(world, "status", ref, "--lang", "de")
-    assert "no message with the id or reference nothing" in await run(world, "status", "nothing", expect=69)
+    assert "no message with the id or reference nothing" in await run(world, "status", "nothing", expect=66)
+    assert (await run(world, "status", "nothing", "--json", expect=66)).startswith("[]\n")
+    assert not re.search(r"\dT\d", by_id), "times are for people"
 
 
 async def test_a_test_mail_that_is_refused_is_said_to_be(world: Any) -> None:
@@ -125,6 +129,56 @@ async def test_the_log_follows_what_happens(world: Any) -> None:
     assert await run(world, "log", "-n", "0") == ""
 
 
+async def test_following_the_log_outlasts_a_restart_of_the_daemon(world: Any) -> None:
+    following = await asyncio.create_subprocess_exec(
+        *(RELAYD, "log", "--follow", "-n", "1", "-c", str(world.daemon.config)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert following.stdout is not None
+    assert following.stderr is not None
+    async with asyncio.timeout(30):
+        first = await following.stdout.readline()  # it follows
+        assert await world.daemon.stop() == 0
+        gone = await following.stderr.readline()
+        await world.daemon.start()
+        await run(world, "send-test", "--sender", "acme", "anna@customer.example")
+        while b"delivered" not in await following.stdout.readline():
+            pass
+        following.terminate()
+        rest = await following.stderr.read()
+    await following.wait()
+
+    assert b" UTC  proven " in first
+    assert gone == b"relayd: the daemon has gone away; waiting until it is back\n"
+    assert rest == b""
+
+
+async def test_what_was_refused_is_found_by_its_reference(world: Any) -> None:
+    answers = await asyncio.to_thread(
+        _hand_in, world.daemon.port, LETTER, "anna@customer.example", "ben@missing.example"
+    )
+    assert answers == [250, 550, 250]
+    out = await run(world, "status", "INV-1")
+    assert "  not_sent  ben@missing.example  refused when it was handed in\n" in out
+    assert "the app was told: 550 5.1.2 " in out
+    assert "Check the address for typing errors" in out
+
+    none = LETTER.replace("INV-1", "INV-2").replace("billing@acme", "somebody@elsewhere")
+    assert await asyncio.to_thread(_hand_in, world.daemon.port, none, "anna@customer.example") == [250, 550]
+    out = await run(world, "status", "INV-2")
+    assert out.startswith("INV-2: not taken, so there is no message; what happened:\n")
+    assert "the app was told: 550 " in out
+
+
+def _hand_in(port: int, letter: str, *to: str) -> list[int]:
+    """The codes that RCPT and DATA are answered with."""
+    with smtplib.SMTP("127.0.0.1", port) as server:
+        server.ehlo("app.example")
+        server.mail(parseaddr(letter.splitlines()[0])[1])
+        return [*(server.rcpt(each)[0] for each in to), server.data(letter.encode())[0]]
+
+
 async def test_held_mail_is_listed_released_and_cancelled(make_world: Any) -> None:
     platform = {"if_unproven": "hold", "dkim": {"selector": "other", "key_file": "keys/r1.pem"}}
     async with make_world(platform=platform) as world:
@@ -169,7 +223,7 @@ async def test_who_may_not_open_the_socket_is_told_so(world: Any) -> None:
     )
     _, err = await process.communicate()
 
-    assert (process.returncode, b"no permission" in err) == (69, True), err
+    assert (process.returncode, b"no permission" in err) == (77, True), err
 
 
 async def received(world: Any, number: int) -> list[Any]:

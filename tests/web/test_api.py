@@ -29,6 +29,7 @@ from relayd.core.mail import (
     Rung,
     Submission,
 )
+from relayd.core.phrases import LANGUAGES
 from relayd.core.reasons import Reason
 from relayd.net import http as net_http
 from relayd.store.contract import Selection, Store, StoreDamaged, Verb
@@ -232,7 +233,11 @@ async def test_a_message_is_found_by_its_reference_and_by_its_id(client: Client)
     assert found["from"] == "acme@my.platform.example"
     assert found["rung"] == "default"
     assert found["recipients"][0]["status"] == "queued"
-    assert found["refused"][0]["recipient"] == "nobody@"
+    [no] = found["refused"]
+    assert (no["recipient"], no["status"], no["answer"]) == ("nobody@", "not_sent", "no domain")
+    assert (no["actor"], set(no["text"]), set(no["remedy"])) == ("sender", {*LANGUAGES}, {*LANGUAGES})
+    [german] = (await client.get("/messages?ref=INV-1&lang=de"))["messages"]
+    assert german["refused"][0]["text"].startswith("Der Mailserver")
 
 
 async def test_messages_are_found_by_status_newest_first(client: Client) -> None:
