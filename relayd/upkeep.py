@@ -62,7 +62,9 @@ class Upkeep:
 
     async def _hold_what_can_not_log_in(self) -> None:
         """Mail that came in while the login was being refused waits like the rest, and says why."""
-        for hop, reason in self._refused().items():
+        for hop, reason in list(self._refused().items()):
+            if hop not in self._refused():
+                continue  # a person let it log in again meanwhile
             await self._store.act(Verb.HOLD, Selection(hop=hop, state=State.QUEUED), self._clock(), reason)
 
     async def _watch_the_port(self) -> None:
@@ -83,9 +85,13 @@ class Upkeep:
                 for record in await self._store.find(held, limit=1):
                     one = Selection(message=record.message.id, held=Reason.NETWORK_PORT_BLOCKED)
                     await self._store.act(Verb.RELEASE, one, self._clock())
-        elif self._blocked:
-            self._blocked = False
-            released = await self._store.act(Verb.RELEASE, held, self._clock())
+            return
+        # Every turn: what closed and opened between two turns held mail all the same.
+        self._blocked, self._probed_at = False, None
+        if not (await self._store.count()).get(State.HELD):
+            return
+        released = await self._store.act(Verb.RELEASE, held, self._clock())
+        if released:
             log.warning("port %d is open again: %d released", self._settings().delivery.mx_port, released)
 
     async def _end_holds(self) -> None:

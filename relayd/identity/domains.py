@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
@@ -102,12 +103,19 @@ class Domains:
 
     async def look(self, domain: str) -> Looked:
         """Look now. Whoever asks for the same domain meanwhile shares the look."""
-        task = self._under_way.get(domain)
-        if task is None:
-            task = asyncio.create_task(self._look(domain))
-            self._under_way[domain] = task
-            task.add_done_callback(lambda _: self._under_way.pop(domain, None))
-        return await asyncio.shield(task)
+        while True:
+            task = self._under_way.get(domain)
+            if task is None:
+                task = asyncio.create_task(self._look(domain))
+                self._under_way[domain] = task
+                task.add_done_callback(functools.partial(self._looked_at, domain))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                asking = asyncio.current_task()
+                if not task.cancelled() or (asking and asking.cancelling()):
+                    raise
+                # `close` ended the look. Who asked has a message at hand, which a reload must not cost.
 
     async def watch(self) -> None:
         """Look again whenever the time comes, for the platform and every sender that wants more than the
@@ -126,6 +134,10 @@ class Domains:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _looked_at(self, domain: str, task: asyncio.Task[Looked]) -> None:
+        if self._under_way.get(domain) is task:
+            del self._under_way[domain]
 
     async def _in_turn(self, domain: str, turns: asyncio.Semaphore) -> None:
         async with turns:

@@ -140,3 +140,35 @@ async def test_a_store_that_is_full_stops_no_upkeep(keeper: Keeper, monkeypatch:
         await keeper.upkeep.run()
 
     assert len(turns) == 2
+
+
+async def test_a_port_that_closed_and_opened_between_two_turns_leaves_nothing_held(keeper: Keeper) -> None:
+    await keeper.put(1, held=Reason.NETWORK_PORT_BLOCKED)
+
+    await keeper.upkeep.turn()
+
+    assert await keeper.held() == 0
+
+
+async def test_logins_that_change_while_their_mail_is_being_held_disturb_nothing(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another login is refused meanwhile, and a person lets the next one in the list try again."""
+    await keeper.put(1, Route.SMARTHOST)
+    await keeper.put(2, Route.UPSTREAM)
+    keeper.refused.update(
+        {"smarthost:": Reason.AUTH_WRONG_PASSWORD, "upstream:acme": Reason.AUTH_WRONG_PASSWORD}
+    )
+    act = keeper.store.act
+
+    async def meanwhile(verb: Verb, selection: Selection, *more: Any) -> int:
+        if verb is Verb.HOLD:
+            keeper.refused["upstream:other"] = Reason.AUTH_MECHANISM
+            keeper.refused.pop("upstream:acme", None)
+        return await act(verb, selection, *more)
+
+    monkeypatch.setattr(keeper.store, "act", meanwhile)
+
+    await keeper.upkeep.turn()
+
+    assert await keeper.held() == 1

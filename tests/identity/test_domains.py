@@ -164,11 +164,12 @@ async def test_who_stops_waiting_does_not_stop_the_look(bench: Bench) -> None:
 
 async def test_closing_ends_the_looks_under_way(bench: Bench) -> None:
     bench.zone.fault("*", DnsFault.SILENCE)
-    waiting = asyncio.create_task(bench.domains.look("acme.example"))
+    task = asyncio.create_task(bench.domains.look("acme.example"))
     await asyncio.sleep(0)
+    [look] = bench.domains._under_way.values()
     await bench.domains.close()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    assert look.cancelled()
+    assert not (await task).proof.proven  # whoever asked is told what a look of its own found
 
 
 @pytest.mark.parametrize("published", [None, "v=spf1 -all", "v=DKIM1; p=AAAA"])
@@ -460,3 +461,44 @@ async def test_trouble_in_dns_says_nothing_about_the_return_path() -> None:
         resolver = Resolver([names.address], lifetime=1.0, patience=1.0)
         assert await return_path_problem(resolver, "b.example") is None
         await resolver.close()
+
+
+async def test_a_reload_in_the_middle_of_a_look_does_not_cost_whoever_waits_for_it(bench: Bench) -> None:
+    class Slow:
+        """Answers nothing to the first question, and the truth to the second."""
+
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def txt(self, name: str, *, fresh: bool = False) -> object:
+            if not self.asked.is_set():
+                self.asked.set()
+                await asyncio.Event().wait()
+            return await bench.resolver.txt(name, fresh=fresh)
+
+    slow = Slow()
+    bench.domains._resolver = slow
+    waiting = asyncio.create_task(bench.domains.proven("acme.example"))
+    await slow.asked.wait()
+
+    await bench.domains.close()
+
+    assert await waiting is True
+
+
+async def test_who_asks_and_is_cancelled_is_cancelled(bench: Bench) -> None:
+    asked = asyncio.Event()
+
+    class Silent:
+        async def txt(self, name: str, *, fresh: bool = False) -> object:
+            asked.set()
+            return await asyncio.Event().wait()
+
+    bench.domains._resolver = Silent()
+    waiting = asyncio.create_task(bench.domains.proven("acme.example"))
+    await asked.wait()
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await bench.domains.close()
