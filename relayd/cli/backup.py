@@ -15,14 +15,14 @@ from relayd.cli.options import config_option, json_option, print_json, waiting
 @config_option
 @json_option
 def backup_command(to: Path, config: Path, as_json: bool) -> None:
-    """Write a consistent copy of the store to a new file, while mail flows.
+    """Copy the store to a new file, while mail flows.
 
-    The daemon writes it, so its user must be allowed to write there. Keys are not in it: keep a copy of
-    `keys/` and `master.key` from the state folder too.
+    The copy is consistent. The daemon writes it, so its user must be allowed to write there. Keys are not in
+    it: keep a copy of `keys/` and `master.key` from the state folder too.
 
     \b
     Example:
-      relayd backup /var/lib/relayd/backup-2026-11-22.db
+      relayd backup /var/backups/relayd/2030-01-31.db
     """
     daemon = Daemon(config)
     try:

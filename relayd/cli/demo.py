@@ -40,7 +40,7 @@ _DAEMON = (sys.executable, "-c", "from relayd.cli import main; main()")
     "--stay", is_flag=True, help="Keep everything running afterwards, to try things; Ctrl-C ends it."
 )
 def demo_command(stay: bool) -> None:
-    """Show what relayd does: the real daemon, receiving servers and DNS, all on this machine.
+    """See what relayd does, on this machine alone.
 
     An invoicing app sends six invoices for three customers. Nothing leaves the machine, nothing is left
     behind. Exit 0 when everything came out as it should, 1 when anything did not.

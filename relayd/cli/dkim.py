@@ -33,7 +33,7 @@ def dkim_command() -> None:
 @config_option
 @json_option
 def new_command(out: Path | None, selector: str | None, config: Path, as_json: bool) -> None:
-    """Make the signing key where it isn't there yet, and print the records to publish.
+    """Make the signing key if there is none, and print what to publish.
 
     One key serves the platform and every customer who publishes it in their own domain. A key that is there
     is never overwritten.

@@ -31,9 +31,6 @@ def selection_options(command: Command) -> Command:
     """Which recipients; all that are given must hold."""
     for option in (
         click.option("--all", "everything", is_flag=True, help="Everything that waits."),
-        click.option(
-            "--reason", "held", metavar="REASON", help="Held for this reason, such as network.port_blocked."
-        ),
         click.option("--hop", metavar="HOP", help="Waiting for this hop, such as direct:example.com."),
         click.option("--recipient", metavar="ADDRESS", help="To this recipient."),
         click.option("--sender", metavar="ID", help="Of this sender."),
@@ -119,8 +116,21 @@ def _path(message: str) -> str:
     return message
 
 
-def _verb(name: str, does: str, example: str) -> None:
+def reason_option(command: Command) -> Command:
+    return click.option(
+        "--reason", "held", metavar="REASON", help="Held for this reason, such as network.port_blocked."
+    )(command)
+
+
+def _nothing_more(command: Command) -> Command:
+    return command
+
+
+def _verb(name: str, does: str, example: str, *, held: bool) -> None:
+    """`held`: it acts on held mail too, which has a reason to select by."""
+
     @selection_options
+    @(reason_option if held else _nothing_more)
     @config_option
     @json_option
     def command(
@@ -148,11 +158,17 @@ def _verb(name: str, does: str, example: str) -> None:
     queue_command.command(name)(command)
 
 
-_verb("retry", "Try queued mail now, instead of at its next attempt.", "--hop direct:example.com")
-_verb("hold", "Hold queued mail: nothing leaves until it is released.", "--sender acme")
+_verb("retry", "Try queued mail now, instead of at its next attempt.", "--hop direct:example.com", held=False)
+_verb("hold", "Hold queued mail: nothing leaves until it is released.", "--sender acme", held=False)
 _verb(
     "release",
     "Release held mail: it is tried at least once more. A sender's refused login is tried again.",
     "--sender acme",
+    held=True,
 )
-_verb("cancel", "Give up mail for good: its recipients become `not_sent`.", "AAAZUYFQH3YJ5XJ7KQ6C2M4QWE")
+_verb(
+    "cancel",
+    "Give up mail for good: its recipients become `not_sent`.",
+    "AAAZUYFQH3YJ5XJ7KQ6C2M4QWE",
+    held=True,
+)

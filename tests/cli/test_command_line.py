@@ -68,6 +68,13 @@ def test_help_shows_examples(name: list[str]) -> None:
     assert all(f"relayd {' '.join(name)}" in line for line in lines)
 
 
+@pytest.mark.parametrize("group", [[], *GROUPS], ids=" ".join)
+def test_the_list_of_commands_is_cut_nowhere(group: list[str]) -> None:
+    shown = CliRunner().invoke(relayd, [*group, "--help"], terminal_width=80).output
+
+    assert "..." not in shown.partition("Commands:")[2]
+
+
 def test_help_fits_a_terminal() -> None:
     for name in ([], *NAMES, *GROUPS):
         shown = CliRunner().invoke(relayd, [*name, "--help"], terminal_width=100).output
