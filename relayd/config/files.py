@@ -137,6 +137,8 @@ def look(
             continue
         file = Path(value)
         try:
+            if path == ("state_dir",) and file.exists() and not file.is_dir():
+                raise Unusable(seen=f"{file}, which is no folder", expected="a folder, or a place for one")
             if slot.name == "ca_file":
                 roots(file)
             elif slot.key_path and file not in given and (slot.name == "key" or file.exists()):

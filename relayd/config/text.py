@@ -181,6 +181,8 @@ def plain(text: str, tag: str) -> Plain:
     if kind == "int":
         if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text):
             return int(text)
+        if re.fullmatch(r"-?[0-9]{19,}", text):
+            raise ValueError("a number of at most 18 digits")
         number = yaml.SafeLoader("").construct_yaml_int(yaml.ScalarNode(tag, text))
         raise ValueError(f'a number in plain decimal (YAML reads {text} as {number}), or "{text}" in quotes')
     if kind == "float":

@@ -94,7 +94,10 @@ def _listeners(parts: Parts) -> Iterator[Finding]:
             yield Finding(path=(*path, "require_login"), expected="logins, else nobody can log in")
         place = (listen.address, listen.port, listen.path)
         if place in taken and listen.port != 0:
-            yield Finding(path=path, expected=f"each place once; listen[{taken[place]}] listens there too")
+            wanted = f"each place once; listen[{taken[place]}] listens there too"
+            yield Finding(
+                path=path, expected=wanted, seen=listen.path or f"{listen.address} port {listen.port}"
+            )
         taken[place] = index
 
 
@@ -147,7 +150,8 @@ def _logins(parts: Parts) -> Iterator[Finding]:
         if login.uid is not None:
             yield from _uid_login(parts, path, login)
         if name in names:
-            yield Finding(path=path, expected=f"each login once; logins[{names[name]}] is for {name} too")
+            wanted = f"each login once; logins[{names[name]}] is for {name} too"
+            yield Finding(path=path, expected=wanted, seen=str(name))
         names[name] = index
         yield from _login_senders(parts, path, login)
     anonymous = [listen for listen in parts.listen if listen and listen.address and not listen.require_login]

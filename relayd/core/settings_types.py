@@ -155,6 +155,8 @@ def mailbox(value: object) -> Address:
     try:
         return addresses.parse(value)
     except addresses.AddressError as error:
+        if error.enhanced == "5.6.7":  # whose sentence is about a command of SMTP
+            raise ValueError(MAILBOX.replace("address", "address in ASCII", 1)) from None
         raise ValueError(f"{MAILBOX} ({error.text})") from None
 
 

@@ -218,6 +218,15 @@ def test_a_password_in_a_file_is_checked_like_one_in_the_config(config: Path) ->
     assert "canary" not in error
 
 
+def test_the_state_needs_a_folder(config: Path) -> None:
+    taken = config.parent / "taken"
+    taken.touch()
+
+    assert errors(with_text(config, f"state_dir: {taken}\n")) == [
+        f"{config}:6: state_dir: found {taken}, which is no folder; expected a folder, or a place for one"
+    ]
+
+
 def test_a_signing_key_that_others_may_read_is_refused(config: Path) -> None:
     (config.parent / "keys").mkdir()
     path = secret_file(config.parent / "keys" / "r1.pem", mode=0o644)
