@@ -251,6 +251,7 @@ class Daemon:
             acceptor=self.acceptor,
             logins=Logins(settings.logins),
         )
+        self.vault.sign_at_once(lambda: len(self.server.gate) <= 1)
         self.status_log = StatusLog(store=self.store, path=Path(settings.status_log))
         self.upkeep = Upkeep(
             store=self.store,
