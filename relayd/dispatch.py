@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -16,7 +17,7 @@ from relayd.core import retry
 from relayd.core.delivery import Attempt, Settlement, State
 from relayd.core.hops import Hops
 from relayd.core.journal import Event, EventType
-from relayd.core.mail import Dressing, Message, Parcel, Recipient, Route, Rung, Submission
+from relayd.core.mail import Dressing, Hop, Message, Parcel, Recipient, Route, Rung, Submission
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Stage
@@ -41,6 +42,14 @@ STORE_RETRY = 2.0
 """Seconds between tries to write a result down that the store could not take. A delivery whose result is
 lost would be made again, so we stay with it; no new delivery starts meanwhile."""
 
+UNWRITTEN = 400
+"""Results that may wait for their commit until no new delivery starts: a disk that stalls must not leave
+thousands of deliveries behind that nobody wrote down. A commit takes 10 to 20 of them under load."""
+
+SIBLING = 1.0
+"""Seconds until a parcel looks again whose message is just being dressed anew for another one: a signature
+takes milliseconds, and a look into DNS seldom longer."""
+
 ROUND = 10.0
 """Seconds that the loop waits at most; the watchdog counts its rounds."""
 
@@ -57,7 +66,7 @@ class Ending:
 
     settlements: Sequence[Settlement]
     dressing: Dressing | None = None  # the message was dressed anew ...
-    recipients: Sequence[Recipient] = ()  # ... and its recipients leave this way now
+    recipients: Sequence[Recipient] = ()  # ... or not; these recipients leave this way now
 
 
 class Courier(Protocol):
@@ -82,9 +91,17 @@ class Dresser(Protocol):
         self, submission: Submission, sender: Sender, message_id: str, now: datetime
     ) -> Dressed | Refusal: ...
 
+    def moved(self, message: Message, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Those of these recipients that go by another hop since the settings changed, with that hop."""
+        ...
+
 
 class Credentials(Protocol):
     """Logins that an upstream refused. They are not tried again until something changes."""
+
+    def mark(self, hop: Hop) -> str:
+        """Equal as long as the same login is used there."""
+        ...
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None: ...
 
@@ -92,6 +109,19 @@ class Credentials(Protocol):
 def _reason_to_wait(message: Message) -> Reason:
     """Which proof a message waits for that can't be dressed anew; it is let go when that proof is back."""
     return Reason.SIGNING_FAILED if message.dressing.rung is Rung.DEFAULT else Reason.SENDER_UNPROVEN
+
+
+def _refused_login(parcel: Parcel, attempts: Sequence[Attempt]) -> Attempt | None:
+    for attempt in attempts if parcel.hop.route is not Route.DIRECT else ():
+        if attempt.verdict.scope is Scope.HOP and attempt.verdict.reason in LOGIN_REFUSED:
+            return attempt
+    return None
+
+
+def _less(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 class Dispatcher:
@@ -125,9 +155,12 @@ class Dispatcher:
         self._monotonic = monotonic
         self._dice = dice
         self._pause = pause
-        self._under_way: Counter[str] = Counter()  # parcels on the road, by message
+        self._under_way: Counter[str] = Counter()  # parcels being worked on, by message
+        self._on_the_road: Counter[str] = Counter()  # those of them that a courier has
         self._tasks: set[asyncio.Task[None]] = set()
         self._stuck = 0  # results that the store can't take just now
+        self._unwritten = 0  # results that the store has not written yet
+        self._written = asyncio.Event()  # one more is
         self.rounds = 0  # turns of the loop: the watchdog's proof of progress
 
     async def run(self) -> None:
@@ -135,7 +168,8 @@ class Dispatcher:
         while True:
             self.rounds += 1
             try:
-                parcels = [] if self._stuck else await self._store.lease(self._clock(), self.hops)
+                waits = self._stuck or self._unwritten >= UNWRITTEN
+                parcels = [] if waits else await self._store.lease(self._clock(), self.hops)
             except StoreError as error:
                 log.error("can't read the queue, trying again: %s", error)
                 await self._pause(STORE_RETRY)
@@ -169,6 +203,12 @@ class Dispatcher:
         if self._stuck:
             await self._pause(STORE_RETRY)
             return
+        if self._unwritten >= UNWRITTEN:
+            self._written.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND):
+                    await self._written.wait()
+            return
         change = self.hops.next_change(self._monotonic())
         try:
             async with asyncio.timeout(ROUND if change is None else min(change, ROUND)):
@@ -179,42 +219,60 @@ class Dispatcher:
     async def _carry(self, parcel: Parcel) -> None:
         crashpoint("dispatch.leased")
         attempts: Sequence[Attempt] = ()
+        refused: Attempt | None = None
+        current = with_courier = False
         self._under_way[parcel.message.id] += 1
         try:
             ending = await self._without_trying(parcel)
             if ending is None:
+                with_courier, mark = True, self._mark(parcel)
                 attempts = await self._deliver(parcel)
+                refused = _refused_login(parcel, attempts)
+                current = refused is not None and self._mark(parcel) == mark
+                if current and refused is not None and refused.verdict.reason is not None:
+                    self.hops.close(parcel.hop.key, refused.verdict.reason)
                 ending = self._judged(parcel, attempts)
         except StoreDamaged as error:
             log.error("message %s is held: %s", parcel.message.id, error)
             ending = self._held(parcel, Reason.SERVER_ERROR)
+        except StoreError as error:  # a body that can't be read now; its final dot was not sent
+            log.error("message %s: %s", parcel.message.id, error)
+            ending = self._faulty(parcel, Fate.DEFERRED)
         except Exception:
+            # A bug that strikes after the final dot must not send an invoice again and again.
             log.exception("message %s: a fault of ours", parcel.message.id)
-            ending = self._faulty(parcel)
+            ending = self._faulty(parcel, Fate.UNCERTAIN if with_courier else Fate.DEFERRED)
         finally:
-            self._under_way[parcel.message.id] -= 1
-            if not self._under_way[parcel.message.id]:
-                del self._under_way[parcel.message.id]
+            _less(self._under_way, parcel.message.id)
             # Before the result is written: whoever the commit wakes finds the place free.
             # What a test sender's courier makes up says nothing about the hop.
             verdicts = [] if parcel.message.test else [attempt.verdict for attempt in attempts]
             self.hops.ended(parcel.hop.key, verdicts, self._monotonic())
+        if refused is not None and current:
+            await self._remember(parcel, refused)
         await self._settle(parcel, ending)
-        await self._mind_the_login(parcel, attempts)
+        if refused is not None:
+            await self._after_refusal(parcel, refused, current)
 
     async def _without_trying(self, parcel: Parcel) -> Ending | None:
         """What ends this lease without a try: the sender is gone, or its proof is. None: deliver."""
         sender = self.sender(parcel.message.sender)
         if sender is None:
             return self._held(parcel, Reason.SENDER_UNKNOWN)
+        moved = self.dresser.moved(parcel.message, parcel.recipients)
+        if moved:
+            return Ending(settlements=(), recipients=moved)
         if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
         if await self.dresser.stands(parcel.message, sender):
-            return None
-        if not parcel.first or self._under_way[parcel.message.id] > 1:
+            closed = self.hops.closed(parcel.hop.key)  # since it was leased
+            return None if closed is None else self._held(parcel, closed)
+        if not parcel.first or self._on_the_road[parcel.message.id]:
             # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
             # rest waits until its proof is back.
             return self._held(parcel, _reason_to_wait(parcel.message))
+        if self._under_way[parcel.message.id] > 1:
+            return self._back(parcel, SIBLING)
         return await self._dressed_anew(parcel, sender)
 
     async def _dressed_anew(self, parcel: Parcel, sender: Sender) -> Ending:
@@ -234,16 +292,27 @@ class Dispatcher:
             rung=dressed.dressing.rung,
             proof=dressed.dressing.proof,
         )
-        back = [
-            Settlement(recipient=r.index, state=State.QUEUED, wait=0.0, attempted=False)
-            for r in parcel.recipients
-        ]
-        back[0] = dataclasses.replace(back[0], events=(changed,))
-        return Ending(settlements=back, dressing=dressed.dressing, recipients=dressed.recipients)
+        first, *others = self._back(parcel, 0.0).settlements
+        first = dataclasses.replace(first, events=(changed,))
+        return Ending(settlements=(first, *others), dressing=dressed.dressing, recipients=dressed.recipients)
+
+    def _back(self, parcel: Parcel, wait: float) -> Ending:
+        """To the queue as it came."""
+        return Ending(
+            settlements=[
+                Settlement(recipient=r.index, state=State.QUEUED, wait=wait, attempted=False)
+                for r in parcel.recipients
+            ]
+        )
 
     async def _deliver(self, parcel: Parcel) -> Sequence[Attempt]:
         courier = self._testing if parcel.message.test else self.couriers[parcel.hop.route]
-        attempts = await courier.deliver(parcel, functools.partial(self._store.content, parcel.message.id))
+        self._on_the_road[parcel.message.id] += 1
+        try:
+            body = functools.partial(self._store.content, parcel.message.id)
+            attempts = await courier.deliver(parcel, body)
+        finally:
+            _less(self._on_the_road, parcel.message.id)
         crashpoint("dispatch.delivered")
         lost = {r.index for r in parcel.recipients} - {a.recipient.index for a in attempts}
         if lost:
@@ -270,6 +339,7 @@ class Dispatcher:
         """Write the result down, whatever it takes."""
         crashpoint("dispatch.before_settle")
         stuck = False
+        self._unwritten += 1
         try:
             while True:
                 try:
@@ -278,8 +348,8 @@ class Dispatcher:
                 except LeaseEnded:
                     raise
                 except DressingStays:
-                    # Another recipient was leased or attempted since we looked: what it wears must stay.
-                    ending = self._held(parcel, _reason_to_wait(parcel.message))
+                    # Another recipient was leased or attempted since we looked. The next look sees which.
+                    ending = self._back(parcel, SIBLING)
                 except StoreError as error:
                     log.error("message %s: result not written, trying again: %s", parcel.message.id, error)
                     self._stuck += not stuck
@@ -287,19 +357,33 @@ class Dispatcher:
                     await self._pause(STORE_RETRY)
         finally:
             self._stuck -= stuck
+            self._unwritten -= 1
+            self._written.set()
         crashpoint("dispatch.after_settle")
 
-    async def _mind_the_login(self, parcel: Parcel, attempts: Sequence[Attempt]) -> None:
-        """A refused login is not tried again: what waits for this hop is held with the reason."""
-        for attempt in attempts:
-            reason = attempt.verdict.reason
-            if attempt.verdict.scope is Scope.HOP and reason in LOGIN_REFUSED:
-                self.hops.close(parcel.hop.key, reason)
-                await self._credentials.refuse(parcel, attempt, self._clock())
-                await self._store.act(
-                    Verb.HOLD, Selection(hop=parcel.hop.key, state=State.QUEUED), self._clock(), reason
-                )
-                return
+    def _mark(self, parcel: Parcel) -> str:
+        return "" if parcel.hop.route is Route.DIRECT else self._credentials.mark(parcel.hop)
+
+    async def _remember(self, parcel: Parcel, refused: Attempt) -> None:
+        """Before the result: a login that was refused is not tried again, a crash in between or not."""
+        try:
+            await self._credentials.refuse(parcel, refused, self._clock())
+        except StoreError as error:
+            log.error("the login of %s was refused, which can't be kept: %s", parcel.hop.key, error)
+
+    async def _after_refusal(self, parcel: Parcel, refused: Attempt, current: bool) -> None:
+        """What waits for this hop is held with the reason, too. Where the settings changed while the login
+        was tried, it was the old one: the mail may try the new one."""
+        hop, reason = parcel.hop.key, refused.verdict.reason
+        try:
+            if not current:
+                held = Selection(message=parcel.message.id, hop=hop, held=reason)
+                await self._store.act(Verb.RELEASE, held, self._clock())
+            elif self.hops.closed(hop) is not None:
+                waiting = Selection(hop=hop, state=State.QUEUED)
+                await self._store.act(Verb.HOLD, waiting, self._clock(), reason)
+        except StoreError as error:
+            log.error("mail for %s, whose login was refused: %s", hop, error)
 
     def _is_direct(self, parcel: Parcel) -> bool:
         return parcel.hop.route is Route.DIRECT and not parcel.message.test
@@ -320,13 +404,15 @@ class Dispatcher:
             ]
         )
 
-    def _faulty(self, parcel: Parcel) -> Ending:
-        """A fault of ours in mid-delivery. How far it came is not known, so it counts as uncertain: a bug
-        that strikes after the final dot must not send an invoice again and again."""
+    def _faulty(self, parcel: Parcel, fate: Fate) -> Ending:
+        """A fault of ours. UNCERTAIN where it is not known how far the delivery came."""
         now = self._clock()
-        verdict = Verdict(fate=Fate.UNCERTAIN, reason=Reason.SERVER_ERROR, scope=Scope.MESSAGE)
+        verdict = Verdict(fate=fate, reason=Reason.SERVER_ERROR, scope=Scope.MESSAGE)
         fault = Fault(
-            kind=FaultKind.INTERNAL, text="a fault inside relayd, see its log", stage=Stage.END, host=""
+            kind=FaultKind.INTERNAL,
+            text="a fault inside relayd, see its log",
+            stage=Stage.END if fate is Fate.UNCERTAIN else Stage.BODY,
+            host="",
         )
         return self._judged(
             parcel,

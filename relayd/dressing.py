@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -115,6 +115,15 @@ class Dresser:
             proven=await self._proven(sender),
             platform=self._platform,
         )
+
+    def moved(self, message: Message, recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
+        """Those of these recipients that would go by another hop now, with that hop: since the message was
+        dressed, a smarthost came or went. The bytes stay."""
+        if message.dressing.proof is None:
+            return ()  # nothing is decided yet; the release dresses it
+        rung, sender = message.dressing.rung, message.sender
+        now = [replace(r, hop=policy.hop(rung, r.address, sender, self._platform)) for r in recipients]
+        return tuple(new for old, new in zip(recipients, now, strict=True) if new.hop != old.hop)
 
     async def _proven(self, sender: Sender) -> Proven:
         return Proven(

@@ -11,7 +11,7 @@ from relayd.core.reasons import Reason
 from relayd.core.refusal import Refusal
 from relayd.core.sender import Sender
 
-__all__ = ["Plan", "Platform", "Proven", "Refusal", "Tokened", "plan", "stands"]
+__all__ = ["Plan", "Platform", "Proven", "Refusal", "Tokened", "hop", "plan", "stands"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,7 @@ class Plan:
 
     def hop(self, recipient: Address, sender: str) -> Hop:
         """The next place for this recipient."""
-        names = {Route.DIRECT: recipient.domain, Route.SMARTHOST: "", Route.UPSTREAM: sender}
-        return Hop(self.route, names[self.route])
+        return _hop(self.route, recipient, sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,17 @@ def stands(
     if header_from != sender.contact or not sender.confirmed:
         return False
     return sender.upstream is not None if proof is Proof.CREDENTIALS else proven.own_key
+
+
+def hop(rung: Rung, recipient: Address, sender: str, platform: Platform) -> Hop:
+    """The next place for this recipient of a message that is dressed already: a smarthost may have come or
+    gone since."""
+    return _hop(_route(rung, platform), recipient, sender)
+
+
+def _hop(route: Route, recipient: Address, sender: str) -> Hop:
+    names = {Route.DIRECT: recipient.domain, Route.SMARTHOST: "", Route.UPSTREAM: sender}
+    return Hop(route, names[route])
 
 
 def _first(rung: Rung, sender: Sender, proven: Proven) -> tuple[_Step | None, Reason | None]:

@@ -49,6 +49,11 @@ class Credentials:
                 changed[hop] = reason
         return changed
 
+    def mark(self, hop: Hop) -> str:
+        """What we log in with there now, as a fingerprint: a refusal concerns the login that was tried, and
+        the settings may have changed while it was."""
+        return self._print(hop)
+
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None:
         reason = attempt.verdict.reason or Reason.AUTH_WRONG_PASSWORD
         known = parcel.hop.key in self.refused

@@ -198,7 +198,11 @@ def dress(transaction: Transaction, n: int, dressing: Dressing, recipients: Sequ
     db.execute("UPDATE message SET dressing = ?, held = NULL WHERE n = ?", (rows.dressing_facts(dressing), n))
     identity, crc, header = rows.content_row(n, rows.DRESSED, dressing.header)
     db.execute("UPDATE content SET crc = ?, data = ? WHERE id = ?", (crc, header, identity))
-    db.executemany(
+    move(transaction, n, recipients)
+
+
+def move(transaction: Transaction, n: int, recipients: Sequence[Recipient]) -> None:
+    transaction.db.executemany(
         "UPDATE recipient SET hop = ?, return_path = ? WHERE id = ?",
         [(r.hop.key, r.return_path, (n << rows.SHIFT) | r.index) for r in recipients],
     )

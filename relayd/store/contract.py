@@ -144,7 +144,8 @@ class Store(Protocol):
         """End a lease: state and events in one transaction. A recipient of the parcel that no settlement
         names goes back to the queue at once. With `dressing` (and the recipients with their new hops and
         return paths) the message is dressed anew; when any of it was attempted or is leased in another
-        parcel: DressingStays, and the lease goes on. Settling a lease twice raises LeaseEnded."""
+        parcel: DressingStays, and the lease goes on. With `recipients` alone, recipients of this parcel take
+        another hop in the dressing they have. Settling a lease twice raises LeaseEnded."""
         ...
 
     async def wait(self, now: datetime, room: Room) -> None:

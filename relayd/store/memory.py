@@ -208,7 +208,8 @@ class MemoryStore:
         if leased is None:
             raise LeaseEnded(f"message {parcel.message.id}: this parcel was settled before")
         named = {settlement.recipient: settlement for settlement in settlements}
-        if not named.keys() <= {row.recipient.index for row in leased}:
+        moved = set() if dressing is not None else {recipient.index for recipient in recipients}
+        if not (named.keys() | moved) <= {row.recipient.index for row in leased}:
             raise StoreError(f"message {parcel.message.id}: settled recipients that the parcel doesn't carry")
         mail, now = leased[0].mail, self._clock()
         if dressing is not None:
@@ -218,7 +219,7 @@ class MemoryStore:
         self._saw(now)
         del self._leases[parcel.lease]
         outcomes = {row.address: self._settle(row, named.get(row.recipient.index), now) for row in leased}
-        if dressing is not None:
+        if dressing is not None or recipients:
             self._dress(mail, dressing, recipients)
         self._watchers.settled(
             mail.message.id,
@@ -236,14 +237,14 @@ class MemoryStore:
         self._write(outcome.events)
         return outcome
 
-    def _dress(self, mail: Mail, dressing: Dressing, recipients: Sequence[Recipient]) -> None:
+    def _dress(self, mail: Mail, dressing: Dressing | None, recipients: Sequence[Recipient]) -> None:
         new = {recipient.index: recipient for recipient in recipients}
         for row in self._rows:
             if row.mail is mail:
                 row.recipient = new.get(row.recipient.index, row.recipient)
         mail.message = replace(
             mail.message,
-            dressing=dressing,
+            dressing=dressing or mail.message.dressing,
             recipients=tuple(new.get(r.index, r) for r in mail.message.recipients),
             held=None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -47,12 +47,17 @@ def recipient_rows(
 
 
 def outcomes(
-    item: Item, settlements: Sequence[Settlement], pending: Mapping[int, verbs.Pending], now: datetime
+    item: Item,
+    settlements: Sequence[Settlement],
+    pending: Mapping[int, verbs.Pending],
+    now: datetime,
+    moved: Set[int] = frozenset(),
 ) -> Outcomes:
-    """What becomes of each recipient of a parcel. Raises StoreError for a settlement of a stranger."""
+    """What becomes of each recipient of a parcel. Raises StoreError for a settlement, or a move, of a
+    stranger."""
     named = {settlement.recipient: settlement for settlement in settlements}
     message = item.kept.message
-    if not named.keys() <= item.progress.keys():
+    if not (named.keys() | moved) <= item.progress.keys():
         raise StoreError(f"message {message.id}: settled recipients that the parcel doesn't carry")
     return [
         (
@@ -101,5 +106,15 @@ def dress_anew(
         write(transaction, [work])
         acts.park(transaction, dues)
         acts.dress(transaction, n, dressing, recipients)
+
+    return run
+
+
+def move(n: int, work: Rows, recipients: Sequence[Recipient]) -> Callable[[Transaction], None]:
+    """`work`, and recipients of message n at another hop."""
+
+    def run(transaction: Transaction) -> None:
+        write(transaction, [work])
+        acts.move(transaction, n, recipients)
 
     return run

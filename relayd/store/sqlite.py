@@ -228,7 +228,7 @@ class SqliteStore:
     ) -> None:
         if self._queue.leased(parcel.lease) is None:
             raise LeaseEnded(f"message {parcel.message.id}: this parcel was settled before")
-        if dressing is None:
+        if dressing is None and not recipients:
             await self._settle(parcel.lease, settlements, None, ())
         else:
             async with self._staging:
@@ -245,7 +245,8 @@ class SqliteStore:
         if item is None:
             raise LeaseEnded("this parcel is being settled already")
         kept, now = item.kept, self._clock()
-        outcomes = settling.outcomes(item, settlements, self._queue.pending, now)
+        moved = frozenset(r.index for r in recipients) if dressing is None else frozenset()
+        outcomes = settling.outcomes(item, settlements, self._queue.pending, now, moved)
         work = settling.settled_rows(item, outcomes, now)
         run, withdrawn = None, []
         if dressing is not None:
@@ -253,6 +254,8 @@ class SqliteStore:
                 raise DressingStays(f"message {kept.message.id} is on its way in its dressing")
             withdrawn = self._queue.withdraw(lambda waiting: waiting.kept is kept)
             run = settling.dress_anew(kept.n, work, dressing, recipients, Queue.dues(withdrawn))
+        elif recipients:
+            run = settling.move(kept.n, work, recipients)
         self._queue.end(ticket)
         kept.attempted = kept.attempted or any(settlement.attempted for settlement in settlements)
 

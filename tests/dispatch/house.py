@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,6 +136,7 @@ class ToldCourier:
 class ToldDresser:
     standing: bool = True
     anew: Dressed | Refusal | Exception | None = None
+    hop: Hop | None = None  # where everything goes now; None: where it was meant to go
 
     async def stands(self, message: Message, sender: Sender) -> bool:
         return self.standing
@@ -149,10 +150,19 @@ class ToldDresser:
         assert self.anew is not None
         return self.anew
 
+    def moved(self, message: Message, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
+        if self.hop is None:
+            return ()
+        return [replace(r, hop=self.hop) for r in recipients if r.hop != self.hop]
+
 
 @dataclass
 class Logins:
     refused: list[tuple[str, Reason | None]] = field(default_factory=list)
+    password: str = "first"
+
+    def mark(self, hop: Hop) -> str:
+        return self.password
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None:
         self.refused.append((parcel.hop.key, attempt.verdict.reason))

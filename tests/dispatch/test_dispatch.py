@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from relayd import dispatch
 from relayd.core.delivery import Attempt, State
 from relayd.core.journal import EventType
-from relayd.core.mail import Parcel, Route, Rung
+from relayd.core.mail import Hop, Parcel, Route, Rung
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
+from relayd.core.verdict import Fate, Scope, Verdict
 from relayd.dressing import Dressed, SigningFailed
-from relayd.store.contract import Body, DressingStays, Selection, StoreDamaged, StoreFull, Verb
+from relayd.store.contract import Body, DressingStays, Selection, StoreDamaged, StoreError, StoreFull, Verb
 
 from .house import BODY, DRESSING, GREYLISTED, NOON, SENT, UNKNOWN_USER, WRONG_PASSWORD, House, message
 
@@ -180,26 +182,191 @@ async def test_once_a_recipient_is_on_the_road_the_dressing_stays_and_the_rest_i
     assert sorted(await house.states()) == [State.HELD, State.SENT]
 
 
-async def test_a_message_that_comes_too_late_to_be_dressed_anew_is_held(
+async def test_a_message_that_comes_too_late_to_be_dressed_anew_looks_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sibling was leased between our look and the settling, so the store keeps the dressing."""
     one = message(1)
+    anew = replace(DRESSING, header=b"From: anew@my.platform.example\r\n")
     house.dresser.standing = False
-    house.dresser.anew = Dressed(dressing=DRESSING, recipients=one.recipients, held=None)
-    settle = house.store.settle
+    house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)
+    settle, refused, back = house.store.settle, [], asyncio.Event()
 
     async def a_sibling_is_on_the_road(parcel: Any, settlements: Any, dressing: Any, recipients: Any) -> None:
-        if dressing is not None:
+        if dressing is not None and not refused:
+            refused.append(parcel)
+            house.dresser.standing = False
             raise DressingStays("a recipient is on its way")
         await settle(parcel, settlements, dressing, recipients)
+        back.set()
 
     monkeypatch.setattr(house.store, "settle", a_sibling_is_on_the_road)
 
-    await house.deliver(one, until=EventType.HELD)
+    async with house.open():
+        await house.put(one)
+        await back.wait()
+        assert await house.states() == [State.QUEUED]
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.DELIVERED)
 
-    assert (await house.last(EventType.HELD)).reason is Reason.SIGNING_FAILED
+    assert [parcel.message.dressing for parcel in house.courier.parcels] == [anew]
     assert not house.dispatcher.stuck
+
+
+async def test_all_recipients_of_a_message_leave_in_its_new_dressing(house: House) -> None:
+    """Leased together, none attempted: one parcel dresses the message, the others wait for it."""
+    one = message(1, "a@one.example", "b@two.example", "c@three.example")
+    anew = replace(DRESSING, header=b"From: anew@my.platform.example\r\n")
+    house.dresser.standing = False
+    house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)
+    dress, begun, go_on = house.dresser.dress, asyncio.Event(), asyncio.Event()
+
+    async def signing(*args: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await dress(*args)
+
+    house.dresser.dress = signing  # type: ignore[method-assign]
+    async with house.open():
+        await house.put(one)
+        await begun.wait()
+        while house.hops.total < 9:  # the others are back in the queue
+            await asyncio.sleep(0)
+        go_on.set()
+        await house.until(EventType.RUNG_CHANGED)
+        await house.until(EventType.DELIVERED)
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.DELIVERED, count=3)
+
+    assert await house.states() == [State.SENT] * 3
+    assert {parcel.message.dressing for parcel in house.courier.parcels} == {anew}
+    assert len(house.courier.parcels) == 3
+
+
+async def test_mail_takes_the_way_that_the_settings_name_now_though_it_was_attempted(house: House) -> None:
+    house.courier.verdicts = [GREYLISTED]
+    await house.deliver(message(1), until=EventType.DEFERRED)
+    house.dresser.hop = Hop(Route.SMARTHOST, "")
+
+    async with house.open():
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.RELAYED)
+
+    assert [p.hop.key for p in house.courier.parcels] == ["direct:example.com", "smarthost:"]
+    assert {p.message.dressing for p in house.courier.parcels} == {DRESSING}
+
+
+async def test_mail_held_for_port_25_leaves_by_a_smarthost_that_came_since(house: House) -> None:
+    for number in range(3):
+        house.hops.started(f"direct:dead{number}.example")
+        silent = Verdict(fate=Fate.DEFERRED, reason=Reason.NETWORK_TIMEOUT, scope=Scope.HOST)
+        house.hops.ended(f"direct:dead{number}.example", [silent], 0.0)
+    assert house.hops.probe(0.0)  # the one that may try; all others are held
+    await house.deliver(message(1), until=EventType.HELD)
+    house.dresser.hop = Hop(Route.SMARTHOST, "")
+
+    async with house.open():
+        await house.store.act(Verb.RELEASE, Selection(held=Reason.NETWORK_PORT_BLOCKED), NOON)
+        await house.until(EventType.RELAYED)
+
+    assert [p.hop.key for p in house.courier.parcels] == ["smarthost:"]
+
+
+async def test_a_body_that_can_t_be_read_now_is_tried_later_and_was_not_sent(house: House) -> None:
+    house.courier.verdicts = [StoreError("relayd.db: the disk failed")]
+
+    await house.deliver(message(1), until=EventType.DEFERRED)
+
+    assert (await house.last(EventType.DEFERRED)).reason is Reason.SERVER_ERROR
+
+
+async def test_a_fault_before_the_courier_has_it_is_not_said_to_have_arrived(house: House) -> None:
+    house.dresser.standing = False
+    house.dresser.anew = AssertionError("a bug")  # type: ignore[assignment]
+
+    await house.deliver(message(1), until=EventType.DEFERRED)
+
+    assert house.courier.parcels == []
+
+
+async def test_a_disk_that_stalls_stops_new_deliveries(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "UNWRITTEN", 3)
+    settle, stalled, goes_on = house.store.settle, [], asyncio.Event()
+
+    async def stalls(*args: Any) -> None:
+        stalled.append(args)
+        await goes_on.wait()
+        await settle(*args)
+
+    monkeypatch.setattr(house.store, "settle", stalls)
+
+    async with house.open():
+        await house.put(*(message(number) for number in range(1, 4)))
+        while len(stalled) < 3:
+            await asyncio.sleep(0)
+        await house.put(*(message(number) for number in range(4, 8)))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert len(stalled) == len(house.courier.parcels) == 3
+        goes_on.set()
+        await house.until(EventType.DELIVERED, count=7)
+
+    assert len(house.courier.parcels) == 7
+
+
+async def test_a_parcel_on_its_way_when_a_login_is_refused_is_held_without_a_try(house: House) -> None:
+    stands, gone_on = house.dresser.stands, asyncio.Event()
+
+    async def slowly(*args: Any) -> bool:
+        house.hops.close("upstream:acme", Reason.AUTH_WRONG_PASSWORD)
+        gone_on.set()
+        return await stands(*args)
+
+    house.dresser.stands = slowly  # type: ignore[method-assign]
+    async with house.open():
+        await house.put(message(1, route=Route.UPSTREAM))
+        await gone_on.wait()
+        await house.until(EventType.HELD)
+
+    assert house.courier.parcels == []
+
+
+async def test_a_login_that_was_changed_while_the_old_one_was_refused_is_tried(house: House) -> None:
+    house.courier.verdicts = [WRONG_PASSWORD]
+
+    def changed(parcel: Parcel) -> None:
+        house.logins.password = "second"
+
+    house.courier.arrived = changed
+    await house.deliver(message(1, route=Route.UPSTREAM), until=EventType.RELAYED)
+
+    assert house.logins.refused == []
+    assert house.hops.closed("upstream:acme") is None
+    assert len(house.courier.parcels) == 2
+
+
+async def test_a_refused_login_is_written_down_before_its_result(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.courier.verdicts = [WRONG_PASSWORD]
+    order: list[str] = []
+    settle, refuse = house.store.settle, house.logins.refuse
+
+    async def settled(*args: Any) -> None:
+        order.append("result")
+        await settle(*args)
+
+    async def refused(*args: Any) -> None:
+        order.append("login")
+        await refuse(*args)
+        raise StoreFull("no space left")
+
+    monkeypatch.setattr(house.store, "settle", settled)
+    monkeypatch.setattr(house.logins, "refuse", refused)
+
+    await house.deliver(message(1, route=Route.UPSTREAM), until=EventType.HELD)
+
+    assert order == ["login", "result"]
 
 
 @pytest.mark.parametrize(

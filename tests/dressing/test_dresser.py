@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -233,3 +234,38 @@ class TestStands:
         accepted = await message(**wants)
         workshop.login_refused["acme"] = Reason.AUTH_WRONG_PASSWORD
         assert await workshop.dresser.stands(accepted, make_sender(**wants))
+
+
+class TestMoved:
+    """A smarthost came or went: mail in its dressing takes the other way."""
+
+    SMARTHOST: ClassVar = {"host": "smtp.example.net"}
+
+    @pytest.mark.parametrize("rung", [Rung.DEFAULT, Rung.OWN])
+    async def test_to_a_smarthost_and_back(
+        self, make_workshop, workshop, dress, make_submission, rung: Rung
+    ) -> None:
+        direct = kept(await dress(send_as=rung), make_submission())
+        behind = make_workshop(smarthost=self.SMARTHOST).dresser
+        moved = behind.moved(direct, direct.recipients)
+        assert {r.hop for r in moved} == {Hop(Route.SMARTHOST, "")}
+        assert [(r.index, r.address, r.return_path) for r in moved] == [
+            (r.index, r.address, r.return_path) for r in direct.recipients
+        ]
+        assert behind.moved(direct, moved) == ()
+        assert workshop.dresser.moved(direct, moved) == direct.recipients
+        assert workshop.dresser.moved(direct, moved[:1]) == direct.recipients[:1]
+
+    async def test_a_sender_s_own_server_stays_where_it_is(
+        self, make_workshop, dress, make_submission
+    ) -> None:
+        own_server = kept(await dress(send_as=Rung.UPSTREAM, upstream=LOGIN), make_submission())
+        behind = make_workshop(smarthost=self.SMARTHOST).dresser
+        assert behind.moved(own_server, own_server.recipients) == ()
+
+    async def test_what_is_not_dressed_yet_has_no_way_yet(
+        self, make_workshop, workshop, dress, make_submission
+    ) -> None:
+        workshop.published.domains.discard("acme.example")
+        waiting = kept(await dress(send_as=Rung.OWN, if_unproven=IfUnproven.HOLD), make_submission())
+        assert make_workshop(smarthost=self.SMARTHOST).dresser.moved(waiting, waiting.recipients) == ()

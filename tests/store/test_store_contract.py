@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from relayd.core.address import Address
 from relayd.core.delivery import Settlement, State
 from relayd.core.journal import Event, EventType
-from relayd.core.mail import RefusedRecipient
+from relayd.core.mail import Hop, RefusedRecipient, Route
 from relayd.core.reasons import Reason
 from relayd.store.contract import (
     CHUNK,
@@ -354,6 +355,51 @@ async def test_dressing_anew_is_refused_once_a_recipient_was_attempted(desk: Any
     with pytest.raises(DressingStays):
         await desk.store.settle(two, [], *desk.make.dressed_anew(message, "acme"))
     await desk.store.settle(two, desk.make.sent(two))
+
+
+# --- another hop
+
+
+def at_the_smarthost(*recipients: Any) -> list[Any]:
+    return [replace(recipient, hop=Hop(Route.SMARTHOST, "")) for recipient in recipients]
+
+
+async def test_a_recipient_takes_another_hop_in_its_dressing_though_it_was_attempted(desk: Any) -> None:
+    message = await desk.put("a@one.example", "b@two.example")
+    one, two = await desk.lease()
+    await desk.store.settle(one, desk.make.deferred(one, wait=0.0))
+    [one] = await desk.lease()
+    await desk.store.settle(one, [], None, at_the_smarthost(*one.recipients))
+    assert await desk.lease(closed={"smarthost:"}) == []
+    [moved] = await desk.lease()
+    assert moved.hop.key == "smarthost:"
+    assert [r.address for r in moved.recipients] == [r.address for r in one.recipients]
+    assert moved.message.dressing == message.dressing
+    assert moved.progress == one.progress
+    assert not moved.first
+    await desk.store.settle(two, desk.make.sent(two))
+    await desk.store.settle(moved, desk.make.sent(moved))
+    [record] = await desk.store.find(Selection())
+    assert [s.state for s in record.standings] == [State.SENT, State.SENT]
+    assert sorted(s.recipient.hop.key for s in record.standings) == ["direct:two.example", "smarthost:"]
+
+
+async def test_what_waits_for_a_moved_recipient_happens_to_it(desk: Any) -> None:
+    message = await desk.put("a@one.example")
+    [parcel] = await desk.lease()
+    await desk.store.act(Verb.HOLD, Selection(message=message.id), desk.clock())
+    await desk.store.settle(parcel, [], None, at_the_smarthost(*parcel.recipients))
+    assert await desk.lease() == []
+    await desk.store.act(Verb.RELEASE, Selection(message=message.id), desk.clock())
+    assert [parcel.hop.key for parcel in await desk.lease()] == ["smarthost:"]
+
+
+async def test_only_recipients_of_the_parcel_can_be_moved(desk: Any) -> None:
+    await desk.put("a@one.example", "b@two.example")
+    one, two = await desk.lease()
+    with pytest.raises(StoreError):
+        await desk.store.settle(one, [], None, at_the_smarthost(*two.recipients))
+    await desk.store.settle(one, desk.make.sent(one))
 
 
 # --- waiting
