@@ -33,7 +33,8 @@ def answer(message: str, events: Sequence[Event], sentence: Sentence) -> Answer:
     sent = [event for event in events if event.type in SENT]
     failed = [event for event in events if event.type in FAILED]
     if events and len(sent) == len(events):
-        return Answer(250, "2.0.0", f"delivered id={message}")
+        relayed = all(event.type is EventType.RELAYED for event in sent)
+        return Answer(250, "2.0.0", f"{'relayed' if relayed else 'delivered'} id={message}")
     if events and len(failed) == len(events):
         return _failed(message, failed, sentence)
     waiting = [event for event in events if event.type not in SENT and event.type not in FAILED]

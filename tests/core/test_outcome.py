@@ -38,6 +38,7 @@ DELIVERED, RELAYED = event(EventType.DELIVERED), event(EventType.RELAYED, "x@y.e
     [
         ((DELIVERED,), "250 2.0.0 delivered id=ID"),
         ((DELIVERED, RELAYED), "250 2.0.0 delivered id=ID"),
+        ((RELAYED, RELAYED), "250 2.0.0 relayed id=ID"),
         (
             (FAILED,),
             "550 5.1.1 recipient.unknown id=ID: about a@b.example; No such user\\u001b[2J \\u00e4",
