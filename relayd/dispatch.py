@@ -53,12 +53,6 @@ takes milliseconds, and a look into DNS seldom longer."""
 ROUND = 10.0
 """Seconds that the loop waits at most; the watchdog counts its rounds."""
 
-LOGIN_REFUSED = frozenset(
-    reason
-    for reason in Reason
-    if reason.value.startswith("auth.") and reason is not Reason.AUTH_TOO_MANY_ATTEMPTS
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -113,7 +107,7 @@ def _reason_to_wait(message: Message) -> Reason:
 
 def _refused_login(parcel: Parcel, attempts: Sequence[Attempt]) -> Attempt | None:
     for attempt in attempts if parcel.hop.route is not Route.DIRECT else ():
-        if attempt.verdict.scope is Scope.HOP and attempt.verdict.reason in LOGIN_REFUSED:
+        if attempt.verdict.scope is Scope.HOP and attempt.verdict.reason in retry.LOGIN_REFUSED:
             return attempt
     return None
 

@@ -44,12 +44,13 @@ asking sooner than this only costs."""
 
 _PATIENT = frozenset({Reason.RATE_QUOTA_DAY, Reason.AUTH_TOO_MANY_ATTEMPTS})
 
-# A locked account opens by itself, the password may be right; everything else needs a person.
-_LOGIN_REFUSED = frozenset(
+LOGIN_REFUSED = frozenset(
     reason
     for reason in Reason
     if reason.value.startswith("auth.") and reason is not Reason.AUTH_TOO_MANY_ATTEMPTS
-)
+) | {Reason.UPSTREAM_IS_MX}
+"""Of a whole hop: nothing gets in there until a person changes something. (A locked account opens by itself,
+the password may be right.)"""
 
 _CONNECTING = frozenset({Reason.NETWORK_REFUSED, Reason.NETWORK_TIMEOUT, Reason.NETWORK_UNREACHABLE})
 
@@ -94,7 +95,7 @@ def holding(attempt: Attempt, route: Route, *, port_blocked: bool = False) -> Re
     """Why this attempt's recipient is held instead of tried again: waiting won't help, a person must act."""
     reason = attempt.verdict.reason
     if route is not Route.DIRECT:
-        return reason if reason in _LOGIN_REFUSED and attempt.verdict.scope is Scope.HOP else None
+        return reason if reason in LOGIN_REFUSED and attempt.verdict.scope is Scope.HOP else None
     if reason is Reason.NETWORK_PORT_BLOCKED or (port_blocked and reason in _CONNECTING):
         return Reason.NETWORK_PORT_BLOCKED
     return None

@@ -18,7 +18,8 @@ from relayd.core.hostwalk import Conclude, Connect, Find, HostWalk, Resolve, Tri
 from relayd.core.mail import Parcel
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
-from relayd.core.verdict import Role
+from relayd.core.retry import LOGIN_REFUSED
+from relayd.core.verdict import Role, Scope, classify
 from relayd.couriers.pool import Pool
 from relayd.net import smtp
 from relayd.net.egress import Ourselves
@@ -54,8 +55,7 @@ class Turns:
             opened = await connect()
             if isinstance(opened, Failure):
                 self._last, self._failed = opened, self._failed + 1
-                said = opened.evidence
-                if isinstance(said, Reply) and said.stage is Stage.AUTH and said.code >= 500:
+                if opened.evidence.stage is Stage.AUTH and _needs_a_person(opened.evidence):
                     self.refused = opened
             return opened
 
@@ -77,7 +77,8 @@ class Way:
 
 
 class Handover:
-    """What couriers share: connections, contexts, deadlines. `hostname` is our name for EHLO."""
+    """What couriers share: connections, contexts, deadlines. `hostname` is our name for EHLO; `uploads` are
+    the places for large bodies, shared by all couriers of a process."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class Handover:
         ourselves: Ourselves | None = None,
         deadlines: Deadlines | None = None,
         pool: Pool | None = None,
-        uploads: int = UPLOADS,
+        uploads: asyncio.Semaphore | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -96,7 +97,7 @@ class Handover:
         self._ourselves = ourselves or Ourselves()
         self._deadlines = deadlines or Deadlines()
         self.pool = pool or Pool()
-        self._uploads = asyncio.Semaphore(uploads)
+        self._uploads = uploads or asyncio.Semaphore(UPLOADS)
         self._clock = clock
         self._monotonic = monotonic
 
@@ -213,6 +214,12 @@ class Handover:
 
     async def close(self) -> None:
         self.pool.close()
+
+
+def _needs_a_person(evidence: Evidence) -> bool:
+    """A locked account, a quota, a block list pass by themselves, whatever the code says."""
+    verdict = classify(evidence, Role.UPSTREAM)
+    return verdict.scope is Scope.HOP and verdict.reason in LOGIN_REFUSED and isinstance(evidence, Reply)
 
 
 def _stale(evidence: Evidence) -> bool:

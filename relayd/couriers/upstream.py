@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from relayd.core.delivery import Attempt
 from relayd.core.dialogue import Protection
-from relayd.core.mail import Hop, Parcel
+from relayd.core.mail import Hop, Parcel, Route
+from relayd.core.reasons import Reason
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.reply import Evidence, Fault, FaultKind, Stage
@@ -20,6 +22,8 @@ from relayd.net.dns import Resolver, named_by_the_system
 from relayd.net.egress import Guard
 from relayd.net.smtp import Login
 from relayd.store.contract import Body
+
+MX_PORT = 25
 
 _PROTECTION = {
     Tls.NONE: Protection.CLEAR,
@@ -66,7 +70,12 @@ class UpstreamCourier:
             turns=self._turns_of(parcel.hop, upstream),
             ca_file=upstream.ca_file,
         )
-        return await self._handover.deliver(parcel, body, way)
+        attempts = await self._handover.deliver(parcel, body, way)
+        if any(_like_an_mx(attempt, upstream) for attempt in attempts) and await self._is_mx(
+            parcel, upstream
+        ):
+            return [_named(attempt, upstream) for attempt in attempts]
+        return attempts
 
     def forget(self, hop: Hop) -> None:
         """Try the login again, though it was refused."""
@@ -74,6 +83,15 @@ class UpstreamCourier:
 
     async def close(self) -> None:
         await self._handover.close()
+
+    async def _is_mx(self, parcel: Parcel, upstream: Upstream) -> bool:
+        """The server is a mail exchanger of the sender's own domain."""
+        own = parcel.message.dressing.header_from
+        if own is None or parcel.hop.route is not Route.UPSTREAM:
+            return False
+        answer = await self._resolver.mx(own.domain)
+        host = upstream.host.rstrip(".").lower()
+        return isinstance(answer, Found) and host in {record.host for record in answer.records}
 
     def _turns_of(self, hop: Hop, upstream: Upstream) -> Turns | None:
         """The turns of this name and password: others, others."""
@@ -108,6 +126,20 @@ class UpstreamCourier:
         if upstream.tls is Tls.NONE and not ipaddress.ip_address(ip).is_loopback:
             return f"{host} [{ip}] is not on this machine, so TLS is required"
         return None if self._guard is None else self._guard.refusal(ip)
+
+
+def _like_an_mx(attempt: Attempt, upstream: Upstream) -> bool:
+    """It relays for nobody; or, at the port of exchangers, lets nobody log in. Many a small server does both
+    jobs under one name, so a refused password says nothing."""
+    if attempt.verdict.reason is Reason.UPSTREAM_RELAY_DENIED:
+        return True
+    return attempt.verdict.reason is Reason.AUTH_MECHANISM and upstream.port == MX_PORT
+
+
+def _named(attempt: Attempt, upstream: Upstream) -> Attempt:
+    if not _like_an_mx(attempt, upstream):
+        return attempt
+    return replace(attempt, verdict=replace(attempt.verdict, reason=Reason.UPSTREAM_IS_MX))
 
 
 def _nowhere(hop: Hop) -> Way:

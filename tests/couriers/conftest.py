@@ -178,7 +178,7 @@ class World:
             deadlines=deadlines or patient(),
             ourselves=ourselves,
             pool=pool,
-            uploads=uploads,
+            uploads=asyncio.Semaphore(uploads),
             clock=lambda: NOW,
         )
         self.closing.append(handover)

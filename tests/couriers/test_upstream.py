@@ -11,6 +11,7 @@ import pytest
 from relayd.core.mail import Hop, Route
 from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Reply, Stage
+from relayd.core.retry import holding
 from relayd.core.sender import Secret, Tls, Upstream
 from relayd.core.verdict import Fate, Scope
 from relayd.net.egress import Guard, Ourselves
@@ -334,3 +335,49 @@ async def test_a_server_that_repeats_our_password_does_not_get_it_into_a_log(
     assert echo not in repr(attempt)
     assert not any(secret in caplog.text for secret in (PLAIN, ALONE, PASSWORD))
     assert PASSWORD not in repr(upstream(1))
+
+
+# --- the mail exchanger as upstream ---
+
+
+@pytest.mark.parametrize(
+    ("domain", "reason"),
+    [
+        ("my.platform.example", Reason.UPSTREAM_IS_MX),
+        ("elsewhere.example", Reason.UPSTREAM_RELAY_DENIED),
+    ],
+)
+async def test_the_mail_exchanger_of_the_sender_that_relays_for_nobody_is_called_so(
+    world: World, domain: str, reason: Reason
+) -> None:
+    world.zone.add(domain, "MX", "10 smtp.acme.example")
+    bill = mail()
+    async with submission(world) as server:
+        server.tell(At.RCPT, say("554 5.7.1 <bob@customer.example>: Relay access denied"))
+        (attempt,) = await world.upstream(upstream(server.port)).deliver(bill.parcel, bill.body)
+    assert attempt.verdict.reason is reason
+    assert attempt.verdict.fate is Fate.FAILED
+
+
+async def test_an_account_that_is_locked_is_tried_again_later(world: World) -> None:
+    bill = mail()
+    async with submission(world) as server:
+        server.tell(At.AUTH, say("535 5.7.0 (#AUTH005) Too many bad auth attempts."))
+        courier = world.upstream(upstream(server.port))
+        (first,) = await courier.deliver(bill.parcel, bill.body)
+        server.tell(At.AUTH)
+        (second,) = await courier.deliver(bill.parcel, bill.body)
+    assert first.verdict.reason is Reason.AUTH_TOO_MANY_ATTEMPTS
+    assert second.verdict.fate is Fate.SENT
+
+
+async def test_an_exchanger_that_lets_nobody_log_in_holds_the_mail_for_a_person(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.zone.add("my.platform.example", "MX", "10 smtp.acme.example")
+    bill = mail()
+    async with submission(world, offers=Offers(mechanisms=())) as server:
+        monkeypatch.setattr("relayd.couriers.upstream.MX_PORT", server.port)
+        (attempt,) = await world.upstream(upstream(server.port)).deliver(bill.parcel, bill.body)
+    assert attempt.verdict.reason is Reason.UPSTREAM_IS_MX
+    assert holding(attempt, bill.parcel.hop.route) is Reason.UPSTREAM_IS_MX
