@@ -23,6 +23,10 @@ LOCKED_PAUSE = 3600.0
 """Seconds a hop rests when the server has seen too many logins; each try makes it longer (Google asks for an
 hour)."""
 
+FAILING_MAX = 10_000
+"""Hops whose failures are kept in mind: strangers' domains die and are never written to again. The one that
+failed longest ago is forgotten first; its next parcel finds out anew."""
+
 PROBE_EVERY = 300.0
 """Seconds between direct parcels that find out whether port 25 has opened."""
 
@@ -88,6 +92,8 @@ class Hops:
         self._pause = pause
         self._longest_pause = longest_pause
         self._hops: dict[str, _Standing] = {}
+        self._resting: set[str] = set()  # those that are paused
+        self._failing: dict[str, None] = {}  # those with failures; the newest failure last
         self._in_flight = 0
         self._reached = False  # a direct server answered since the start
         self._unanswered: set[str] = set()  # direct domains that could not be connected to since
@@ -100,7 +106,7 @@ class Hops:
     @property
     def paused(self) -> list[str]:
         """Keys of the hops that rest after failures."""
-        return [key for key, standing in self._hops.items() if standing.until is not None]
+        return sorted(self._resting)
 
     @property
     def total(self) -> int:
@@ -129,25 +135,28 @@ class Hops:
         self._in_flight -= 1
         self._note_port(hop, verdicts)
         if any(verdict.reason is Reason.AUTH_TOO_MANY_ATTEMPTS for verdict in verdicts):
-            standing.failures, standing.until = max(standing.failures, 1), now + LOCKED_PAUSE
+            self._failed(hop, max(standing.failures, 1), now + LOCKED_PAUSE)
         elif any(_well(verdict) for verdict in verdicts):
-            standing.failures, standing.until = 0, None
+            self._recovered(hop)
         elif verdicts and all(_unwell(verdict) for verdict in verdicts) and standing.until is None:
             # Parcels that were on the road together fail together: one failure.
-            standing.until = now + min(self._pause * 2**standing.failures, self._longest_pause)
-            standing.failures = min(standing.failures + 1, 30)
+            until = now + min(self._pause * 2**standing.failures, self._longest_pause)
+            self._failed(hop, min(standing.failures + 1, 30), until)
         self.reopen(now)
         self._tidy(hop)
 
     def reopen(self, now: float) -> None:
         """Let one probing parcel through to each hop whose pause is over."""
-        for standing in self._hops.values():
+        for hop in list(self._resting):
+            standing = self._hops[hop]
             if standing.until is not None and standing.until <= now:
                 standing.until = None
+                self._resting.discard(hop)
 
     def next_change(self, now: float) -> float | None:
         """Seconds until the next pause ends, when `reopen` is due; None when none runs."""
-        ends = [s.until for s in self._hops.values() if s.until is not None and s.closed is None]
+        resting = [self._hops[hop] for hop in self._resting]
+        ends = [s.until for s in resting if s.until is not None and s.closed is None]
         return max(0.0, min(ends) - now) if ends else None
 
     def close(self, hop: str, reason: Reason) -> None:
@@ -156,8 +165,8 @@ class Hops:
 
     def open(self, hop: str) -> None:
         """A person changed something: start afresh, without a pause."""
-        standing = self._standing(hop)
-        standing.closed, standing.until, standing.failures = None, None, 0
+        self._standing(hop).closed = None
+        self._recovered(hop)
         self._tidy(hop)
 
     def closed(self, hop: str) -> Reason | None:
@@ -182,12 +191,29 @@ class Hops:
         place = Hop.from_key(hop)
         if place.route is not Route.DIRECT or self._reached:
             return
-        if any(verdict.reason not in _SILENT for verdict in verdicts):
+        if any(v.reason not in _SILENT or v.fate is Fate.UNCERTAIN for v in verdicts):
             self._reached = True
             self._unanswered.clear()
-        elif verdicts and all(verdict.reason in _CONNECTING for verdict in verdicts):
+        elif verdicts and not self.port_blocked and all(v.reason in _CONNECTING for v in verdicts):
             # Subdomains of one company are one place, as a down network takes them all.
             self._unanswered.add(".".join(place.name.split(".")[-2:]))
+
+    def _failed(self, hop: str, failures: int, until: float) -> None:
+        standing = self._hops[hop]
+        standing.failures, standing.until = failures, until
+        self._resting.add(hop)
+        self._failing.pop(hop, None)
+        self._failing[hop] = None
+        if len(self._failing) > FAILING_MAX:
+            oldest = next(iter(self._failing))
+            self._recovered(oldest)
+            self._tidy(oldest)
+
+    def _recovered(self, hop: str) -> None:
+        standing = self._hops[hop]
+        standing.failures, standing.until = 0, None
+        self._resting.discard(hop)
+        self._failing.pop(hop, None)
 
     def _standing(self, hop: str) -> _Standing:
         return self._hops.setdefault(hop, _Standing())

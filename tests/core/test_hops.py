@@ -211,6 +211,36 @@ def test_idle_hops_leave_no_trace() -> None:
     assert room._hops == {}
 
 
+def test_of_hops_that_never_come_back_a_bounded_number_is_kept_in_mind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relayd.core.hops.FAILING_MAX", 3)
+    room = hops()
+    room.started(A)  # still on the road when it is forgotten
+    once(room, A, down())
+    for number in range(100):
+        once(room, f"direct:{number}.example", down())
+        room.reopen(1e6)
+
+    assert sorted(room._hops) == [f"direct:{number}.example" for number in (97, 98, 99)] + [A]
+    assert room._hops[A].in_flight == 1
+    assert len(room._failing) == 3
+    assert room.paused == []
+    assert len(room._unanswered) == 3
+    room.ended(A, [SENT], 0.0)
+    assert A not in room._hops
+
+
+def test_a_server_that_took_a_message_and_fell_silent_shows_that_the_port_is_open() -> None:
+    room = hops()
+    for hop in (A, B):
+        once(room, hop, down())
+    once(room, "direct:d.example", UNCERTAIN)
+    once(room, C, down())
+
+    assert not room.port_blocked
+
+
 def test_three_unrelated_domains_without_an_answer_mean_the_port_is_blocked() -> None:
     room = hops()
     once(room, A, down())
