@@ -118,6 +118,11 @@ class Store(Protocol):
         """Open a body that is too large to wait in memory (over CHUNK octets)."""
         ...
 
+    def low_on_space(self, message_size: int) -> bool:
+        """Too little room is left to begin with a message of up to so many octets: 452 4.3.1 at MAIL. Cheap;
+        asked for every message."""
+        ...
+
     async def put(self, message: Message, body: bytes | Receiving, events: Sequence[Event]) -> None:
         """Keep a message: content, recipients (QUEUED, or HELD when `message.held`) and events in one
         transaction. On return it survives a power loss. Queued ones are due at once."""

@@ -113,6 +113,9 @@ class MemoryStore:
     def receive(self) -> Receiving:
         return MemoryReceiving()
 
+    def low_on_space(self, message_size: int) -> bool:
+        return False
+
     async def put(self, message: Message, body: bytes | Receiving, events: Sequence[Event]) -> None:
         self._usable()
         content = body.finish() if isinstance(body, MemoryReceiving) else body

@@ -35,6 +35,7 @@ from relayd.store.contract import (
 from relayd.store.engine import Engine
 from relayd.store.queue import Queue, ids
 from relayd.store.receiving import SqliteReceiving
+from relayd.store.space import Space
 from relayd.store.waiting import Item, Kept
 from relayd.store.watching import Bell, Watchers
 from relayd.store.writer import Rows
@@ -62,6 +63,7 @@ class SqliteStore:
         self._clock = clock
         self._counts = list(found.counts)
         self._queue = Queue(hot)
+        self._space = Space(engine.path.parent)
         self._staging = asyncio.Lock()  # held while rows become items, and by what changes waiting rows
         self._changed = Bell()  # a lease may find something
         self._watchers = Watchers()
@@ -89,6 +91,9 @@ class SqliteStore:
         receiving = SqliteReceiving(next(self._engine.numbers), self._engine.write)
         self._receiving.add(receiving)
         return receiving
+
+    def low_on_space(self, message_size: int) -> bool:
+        return self._space.low(message_size)
 
     async def put(self, message: Message, body: bytes | Receiving, events: Sequence[Event]) -> None:
         work = Rows()
