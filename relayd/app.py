@@ -115,6 +115,7 @@ class Parts:
     def __init__(self, settings: Settings, senders: Senders, daemon: Daemon) -> None:
         self.settings = settings
         self.senders = senders
+        self._smarthost = _upstream(settings.platform.smarthost)
         self.resolver = Resolver(settings.dns.nameservers)
         self.domains = Domains(
             resolver=self.resolver,
@@ -172,7 +173,7 @@ class Parts:
     def upstream(self, hop: Hop) -> Upstream | None:
         """The server of a hop, as it is configured now."""
         if hop.route is Route.SMARTHOST:
-            return _upstream(self.settings.platform.smarthost)
+            return self._smarthost
         sender = self.senders.get(hop.name)
         return sender.upstream if sender else None
 

@@ -93,7 +93,7 @@ class Dresser(Protocol):
 class Credentials(Protocol):
     """Logins that an upstream refused. They are not tried again until something changes."""
 
-    def mark(self, hop: Hop) -> str:
+    def mark(self, hop: Hop) -> object:
         """Equal as long as the same login is used there."""
         ...
 
@@ -355,8 +355,8 @@ class Dispatcher:
             self._written.set()
         crashpoint("dispatch.after_settle")
 
-    def _mark(self, parcel: Parcel) -> str:
-        return "" if parcel.hop.route is Route.DIRECT else self._credentials.mark(parcel.hop)
+    def _mark(self, parcel: Parcel) -> object:
+        return None if parcel.hop.route is Route.DIRECT else self._credentials.mark(parcel.hop)
 
     async def _remember(self, parcel: Parcel, refused: Attempt) -> None:
         """Before the result: a login that was refused is not tried again, a crash in between or not."""

@@ -49,10 +49,10 @@ class Credentials:
                 changed[hop] = reason
         return changed
 
-    def mark(self, hop: Hop) -> str:
-        """What we log in with there now, as a fingerprint: a refusal concerns the login that was tried, and
+    def mark(self, hop: Hop) -> object:
+        """What we log in with there now, to be compared: a refusal concerns the login that was tried, and
         the settings may have changed while it was."""
-        return self._print(hop)
+        return self._upstream(hop)
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None:
         reason = attempt.verdict.reason or Reason.AUTH_WRONG_PASSWORD
