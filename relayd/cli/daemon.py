@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from relayd.cli.options import (
-    EX_CONFIG,
+    EX_CANTCREAT,
     EX_NOINPUT,
     EX_NOPERM,
     EX_SOFTWARE,
@@ -23,7 +23,7 @@ from relayd.cli.options import (
 from relayd.cli.places import places
 
 TIMEOUT = 90  # seconds; the longest long poll takes 60, a backup may take longer than a look-up
-_EXITS = {400: EX_USAGE, 404: EX_NOINPUT, 409: EX_USAGE, 422: EX_CONFIG}
+_EXITS = {400: EX_USAGE, 404: EX_NOINPUT, 409: EX_CANTCREAT, 422: EX_CANTCREAT}
 
 
 class Away(Exception):

@@ -15,7 +15,7 @@ ACTORS = {
     "sender": "the customer who sends",
     "sender_it": "the IT of the customer who sends",
     "app": "the app",
-    "platform": "you, who run the platform",
+    "platform": "the platform's operator",
     "nobody": "nobody, it solves itself",
 }
 """Who must act, as the operator reads it."""

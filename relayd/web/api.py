@@ -7,6 +7,7 @@ but a proxy in front of it could carry a web page's request here, so whatever lo
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -155,7 +156,8 @@ class _Api:
                 hop=query.get("hop"),
                 state=state,
             )
-            for record in await self._control.store.find(selection, limit):
+            # The store knows no status: of those in a state, all that may be asked for are looked through.
+            for record in await self._control.store.find(selection, limit if status is None else LIMIT_MAX):
                 records[record.message.id] = record
         newest = sorted(records.values(), key=lambda record: record.message.id, reverse=True)
         found = [message_as_dict(record, language) for record in newest]
@@ -303,6 +305,9 @@ def _selection(body: dict[str, Any]) -> Selection:
         raise Refused(400, "an empty selection", 'name a message, sender, ..., or send {"all": true}')
     if "message" in body:
         _message_id(body["message"])
+    if "held" in body and body["held"] not in set(Reason):
+        known = ", ".join(difflib.get_close_matches(body["held"], list(Reason), n=3, cutoff=0.3))
+        raise Refused(400, f"no reason {_shown(body['held'])}", f"use one such as {known or Reason.UNKNOWN}")
     try:
         return Selection(
             message=body.get("message"),
@@ -314,7 +319,7 @@ def _selection(body: dict[str, Any]) -> Selection:
             state=State(body["state"]) if "state" in body else None,
         )
     except ValueError as error:
-        raise Refused(400, str(error), "held takes a reason, state one of queued and held") from None
+        raise Refused(400, str(error), "state is one of queued and held") from None
 
 
 def _message_id(text: str) -> str:

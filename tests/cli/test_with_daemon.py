@@ -195,6 +195,9 @@ async def test_held_mail_is_listed_released_and_cancelled(make_world: Any) -> No
         assert identity in await run(world, "queue", "show", identity)
         assert "which messages?" in await run(world, "queue", "cancel", expect=64)
         assert await run(world, "queue", "retry", "--sender", "acme") == "retry: 0 recipients\n"
+        wrong = await run(world, "queue", "cancel", "--reason", "signing", expect=64)
+        assert "no reason 'signing'" in wrong
+        assert "signing.failed" in wrong, "what was meant"
         assert await run(world, "queue", "cancel", "--reason", "signing.failed", "--json") == (
             '{\n  "recipients": 1\n}\n'
         )
@@ -210,7 +213,8 @@ async def test_the_daemon_says_how_it_is_and_backs_itself_up(world: Any, tmp_pat
     to = tmp_path / "backup.db"
     assert await run(world, "backup", str(to)) == f"backup written to {to}\n"
     assert to.stat().st_size > 0
-    assert "overwrites nothing" in await run(world, "backup", str(to), expect=64)
+    assert "overwrites nothing" in await run(world, "backup", str(to), expect=73)
+    assert "may write" in await run(world, "backup", str(tmp_path / "none" / "x.db"), expect=73)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be refused as")

@@ -17,6 +17,8 @@ import pytest
 
 from relayd.core import reasons
 from relayd.core.address import Address
+from relayd.core.delivery import Settlement, State
+from relayd.core.hops import Hops
 from relayd.core.journal import Event, EventType
 from relayd.core.mail import (
     Dressing,
@@ -253,6 +255,12 @@ async def test_messages_are_found_by_status_newest_first(client: Client) -> None
     assert ids(await client.get("/messages?status=held")) == "A"
     assert ids(await client.get("/messages?status=queued&sender=bolt")) == "C"
     assert ids(await client.get("/messages?status=sent")) == ""
+    assert ids(await client.get("/messages?status=delayed&limit=1")) == ""
+    for parcel in await client.desk.store.lease(NOW, Hops(total=9, per_hop=9)):
+        if parcel.message.id == ID.format("B"):
+            again = Settlement(recipient=0, state=State.QUEUED, wait=60.0, attempted=True)
+            await client.desk.store.settle(parcel, [again])
+    assert ids(await client.get("/messages?status=delayed&limit=1")) == "B"
     assert ids(await client.get("/queue")) == "CBA"
     assert ids(await client.get("/queue?state=held")) == "A"
     assert (await client.get("/queue"))["counts"] == {"queued": 2, "held": 1, "sent": 0, "failed": 0}
