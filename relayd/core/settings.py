@@ -174,7 +174,9 @@ class Delivery(Model):
         20, "Deliveries at once to one hop (a smarthost may take `parallel`).", ge=1, le=1000
     )
     families: tuple[Literal["ipv6", "ipv4"], ...] = _key(
-        ("ipv6", "ipv4"), "Address families to deliver over, in order of preference."
+        ("ipv6", "ipv4"),
+        "Address families to deliver over, in order of preference. IPv6 is used only while our address has a "
+        "PTR record whose name leads back to it; that SPF covers it is not checked yet.",
     )
     mx_port: int = _key(25, "Port of the recipients' servers; another one only for tests.", ge=1, le=65535)
 

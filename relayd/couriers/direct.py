@@ -20,7 +20,8 @@ from relayd.store.contract import Body
 
 
 class DirectCourier:
-    """For hops of route DIRECT; `own_names` are names we answer to as a mail exchanger."""
+    """For hops of route DIRECT; `own_names` are names we answer to as a mail exchanger. `families` may be
+    replaced when it turns out which of them we can use."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class DirectCourier:
         self._guard = guard
         self._handover = handover
         self._port = port
-        self._families = tuple(families)
+        self.families = tuple(families)
         self._protection = Protection.REQUIRED if require_tls else Protection.OFFERED
         self._own_names = frozenset(own_names)
         self._dice = dice
@@ -67,9 +68,9 @@ class DirectCourier:
         return mx.hosts(domain, answer, own_names=self._own_names, dice=self._dice())
 
     async def _resolve(self, host: str) -> Found[str] | Missing | Trouble:
-        answer = await self._resolver.addresses(host, self._families)
+        answer = await self._resolver.addresses(host, self.families)
         if isinstance(answer, Missing):
-            answer = await self._resolver.addresses(host, self._families, fresh=True)
+            answer = await self._resolver.addresses(host, self.families, fresh=True)
         return answer
 
     def _refusal(self, host: str, ip: str) -> str | None:

@@ -21,6 +21,7 @@ BLOCKED = tuple(
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "carrier-grade NAT"),
         ("127.0.0.0/8", "loopback"),
+        ("168.63.129.16/32", "Azure's host"),  # public in form; answers every machine there
         ("169.254.0.0/16", "link-local"),  # 169.254.169.254 hands out cloud credentials
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "protocol assignments"),
@@ -105,6 +106,22 @@ def literal(host: str) -> str | None:
         return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
     except ValueError:
         return None
+
+
+FAR_AWAY = "2001:503:ba3e::2:30"
+"""Some address that is reached by the default route: a.root-servers.net. Nothing is sent there."""
+
+
+def ipv6_source() -> str | None:
+    """The public IPv6 address that our connections come from; None on a host without one. Connecting a
+    datagram socket asks the kernel for its route and sends nothing."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((FAR_AWAY, 53))
+            source = V6(probe.getsockname()[0])
+    except (OSError, ValueError):
+        return None
+    return str(source) if source.is_global else None
 
 
 class Ourselves:
