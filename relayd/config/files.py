@@ -50,8 +50,17 @@ class Credentials:
         return path
 
 
-def private(path: Path) -> None:
-    """Refuse a file that others than its owner may read. Raises Unusable."""
+def daemon_user(state_dir: Path) -> int | None:
+    """The user id that relayd runs as, when root looks on its behalf: who owns the state's folder. None when
+    that is not known, or not to be asked."""
+    try:
+        return state_dir.stat().st_uid if os.geteuid() == 0 else None
+    except OSError:
+        return None
+
+
+def private(path: Path, user: int | None = None) -> None:
+    """Refuse a file that others than its owner may read, or that `user` may not. Raises Unusable."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -65,6 +74,11 @@ def private(path: Path) -> None:
         raise Unusable(
             seen=f"{path} with mode {mode}",
             expected=f"a file that only its owner may read; run: chmod 600 {path}",
+        )
+    if user not in (None, 0, status.st_uid):
+        raise Unusable(
+            seen=f"{path}, owned by user id {status.st_uid}",
+            expected=f"a file of the user that relayd runs as; run: chown {user} {path}",
         )
     # Root checks configs too, and there the file is the daemon's, whoever that is.
     if os.geteuid() != 0 and status.st_uid not in (0, os.geteuid()):
@@ -127,10 +141,10 @@ def certificate(chain: Path, key: Path) -> None:
 
 
 def look(
-    valid: Mapping[str, Any], *, given: Collection[Path]
+    valid: Mapping[str, Any], *, given: Collection[Path], user: int | None
 ) -> Iterator[tuple[tuple[str | int, ...], Unusable]]:
     """Look at the files that settings name. Certificates and roots must be there; signing keys may be made
-    later, but what is there must be closed to others, unless systemd gave it."""
+    later, but what is there must be `user`'s and closed to others, unless systemd gave it."""
     for path, value in _paths(valid, ()):
         slot = schema.at(path)
         if slot is None or not isinstance(value, str):
@@ -142,7 +156,7 @@ def look(
             if slot.name == "ca_file":
                 roots(file)
             elif slot.key_path and file not in given and (slot.name == "key" or file.exists()):
-                private(file)
+                private(file, user)
         except Unusable as trouble:
             yield path, trouble
     for index, listen in enumerate(valid.get("listen") or ()):

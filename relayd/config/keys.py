@@ -22,12 +22,14 @@ from relayd.core.settings_schema import Shape, Slot, slots
 
 @dataclass(slots=True, kw_only=True)
 class Keys:
-    """Reads sections. With `service` False, credentials that only systemd can give are warned about."""
+    """Reads sections. With `service` False, credentials that only systemd can give are warned about. `user`:
+    whom files with secrets must belong to, None for whoever runs this."""
 
     problems: Problems
     credentials: Credentials
     state_dir: str
     service: bool
+    user: int | None
     given: set[FilePath] = field(default_factory=set)  # key files that systemd vouches for
 
     def section(self, value: Value, model: type[Model], path: Path) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class Keys:
         else:
             path = FilePath(self.state_dir) / name
             if slot.secret:
-                files.private(path)
+                files.private(path, self.user)
         return files.secret(path) if slot.secret else str(path)
 
     def _twice(self, slot: Slot, path: Path) -> None:

@@ -53,18 +53,20 @@ def read(
     overlay.flags(tree, flags, problems)
     problems.values = dict(text.walk(tree))
     folders = _folders(tree, environ)
+    user = None if service else files.daemon_user(Path(folders["state"]))
     keys = Keys(
         problems=problems,
         credentials=Credentials(folder=environ.get("CREDENTIALS_DIRECTORY")),
         state_dir=folders["state"],
         service=service,
+        user=user,
     )
     data = keys.section(tree, Settings, ())
     reader = values.Values(problems=problems, folders=folders)
     valid = reader.pieces(data)
     for found in check(values.parts(valid)):
         problems.add(found.path, found.expected, seen=found.seen, warning=found.warning)
-    for path_of_key, trouble in files.look(valid, given=keys.given):
+    for path_of_key, trouble in files.look(valid, given=keys.given, user=user):
         problems.add(path_of_key, trouble.expected, seen=trouble.seen)
     _warn_of_readers(path, problems)
     if problems.errors:

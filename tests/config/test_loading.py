@@ -218,6 +218,22 @@ def test_a_password_in_a_file_is_checked_like_one_in_the_config(config: Path) ->
     assert "canary" not in error
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+def test_root_is_told_of_a_secret_that_the_daemon_could_not_read(config: Path) -> None:
+    """Root can read everything; what counts is who owns the state."""
+    path = secret_file(config.parent / "password")
+    with_text(config, login(f"password_file: {path}") + f"state_dir: {config.parent}/state\n")
+    assert read(config, {}, service=False)  # nobody knows yet who will run it
+    (config.parent / "state").mkdir()
+    os.chown(config.parent / "state", 4711, 4711)
+
+    with pytest.raises(ConfigErrors, match=rf"owned by user id 0; .*run: chown 4711 {path}"):
+        read(config, {}, service=False)
+
+    os.chown(path, 4711, 4711)
+    assert read(config, {}, service=False)
+
+
 def test_the_state_needs_a_folder(config: Path) -> None:
     taken = config.parent / "taken"
     taken.touch()
