@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -48,7 +49,6 @@ from relayd.net.egress import Guard, Ourselves
 from relayd.net.tls import Contexts
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
-from relayd.store.database import FILE
 from relayd.store.sqlite import SqliteStore
 from relayd.upkeep import Upkeep
 from relayd.vault import Vault, VaultError
@@ -56,13 +56,16 @@ from relayd.web.api import Service, create_app
 
 log = logging.getLogger("relayd")
 
-EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
+EX_SOFTWARE, EX_TEMPFAIL, EX_CONFIG = 70, 75, 78  # sysexits.h
 
 INTAKE_DRAIN = 20.0
 """Seconds for clients to finish the message they are sending."""
 
 DELIVERY_DRAIN = 50.0
 """Seconds for servers to answer our final dot; with the above, less than the unit's TimeoutStopSec."""
+
+LOCAL_PARTS = "local_part"
+"""Kind of the facts that say which sender a default address was given to, for ever."""
 
 NEED_RESTART = ("state_dir", "master_key_file", "listen", "http", "status_log", "hostname")
 """What can't change while running: open sockets and files, and our name in answers under way."""
@@ -76,22 +79,40 @@ def run(settings: Settings, config_path: Path) -> int:
 
 
 async def _run(settings: Settings, config_path: Path) -> int:
-    state_dir = Path(settings.state_dir)
     try:
-        empty = await asyncio.to_thread(_is_new, state_dir)
-        store = await SqliteStore.open(state_dir)
+        store = await _open(Path(settings.state_dir))
     except (StoreError, OSError) as error:
         log.critical("%s", error)
         return EX_TEMPFAIL
     try:
-        vault = Vault.open(settings, state_dir, empty_store=empty)
+        vault = Vault.open(settings, Path(settings.state_dir), empty_store=await _never_used(store))
         daemon = Daemon(settings, config_path, store, vault)
-        return await daemon.run()
-    except VaultError as error:
+        await daemon.start()
+    except (VaultError, SendersError, ssl.SSLError) as error:
         log.critical("%s", error)
-        return EX_CONFIG
+        return await _closed(store, EX_CONFIG)
+    except OSError as error:  # an address in use, a file that can't be read
+        log.critical("can't start: %s", error)
+        return await _closed(store, EX_TEMPFAIL)
+    try:
+        return await daemon.run()
     finally:
         await store.close()
+
+
+async def _open(state_dir: Path) -> Store:
+    await asyncio.to_thread(state_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
+    return await SqliteStore.open(state_dir)
+
+
+async def _closed(store: Store, code: int) -> int:
+    await store.close()
+    return code
+
+
+async def _never_used(store: Store) -> bool:
+    """Nothing ever happened here. A first start that failed half-way may make its keys in the second."""
+    return not await store.journal(0, 1) and not await store.recall(LOCAL_PARTS)
 
 
 def _calm_the_collector() -> None:
@@ -101,12 +122,6 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-def _is_new(state_dir: Path) -> bool:
-    """Make the state's folder, and say whether a store was ever there."""
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return not (state_dir / FILE).exists()
 
 
 class Parts:
@@ -188,6 +203,7 @@ class Daemon:
         self._started_at = now()
         self._notes: tuple[str, ...] = vault.warnings
         self._stopping = asyncio.Event()
+        self._exit_code = 0
         self._running: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(
@@ -198,26 +214,31 @@ class Daemon:
         self._systemd = systemd.Notifier(os.environ)
         self._sockets = systemd.listen_fds(os.environ)
 
-    async def run(self) -> int:
-        """Until SIGTERM; then what is under way ends in order."""
+    async def start(self) -> None:
+        """Open everything, and begin. Raises OSError or ssl.SSLError for what can't be had, SendersError."""
         await self._build(self._settings)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
-        api = http.HttpServer(create_app(self), _api_socket(self._settings, self._sockets.get("api", ())))
+        self._api = http.HttpServer(
+            create_app(self), _api_socket(self._settings, self._sockets.get("api", ()))
+        )
         await self._resume()
         await self.server.start()
-        api.start()
+        self._api.start()
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
         self._watch_domains()
         self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
         log.info("relayd %s is ready for the mail of %d senders", __version__, len(self.parts.senders))
         _calm_the_collector()
+
+    async def run(self) -> int:
+        """Until SIGTERM; then what is under way ends in order. Returns the exit code."""
         await self._stopping.wait()
-        await self._close(api)
-        return 0
+        await self._close()
+        return self._exit_code
 
     async def _build(self, settings: Settings) -> None:
         self.parts = parts = Parts(settings, await _senders(settings, self.store), self)
@@ -278,7 +299,7 @@ class Daemon:
             for selection in waiting:
                 await self.store.act(Verb.RELEASE, selection, now())
 
-    async def _close(self, api: http.HttpServer) -> None:
+    async def _close(self) -> None:
         self._systemd.stopping()
         log.info("stopping: clients and deliveries under way may end")
         await self.server.drain(INTAKE_DRAIN)
@@ -292,7 +313,7 @@ class Daemon:
             await courier.close()
         await self.parts.domains.close()
         await self.status_log.close()
-        await api.stop()
+        await self._api.stop()
         self.vault.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -306,6 +327,7 @@ class Daemon:
         self._running.remove(task)
         if not task.cancelled() and task.exception() is not None:
             log.critical("a fault of ours, stopping", exc_info=task.exception())
+            self._exit_code = EX_SOFTWARE  # so that systemd starts us again
             self._stopping.set()
 
     async def _watchdog(self) -> None:
@@ -429,14 +451,14 @@ async def _senders(settings: Settings, store: Store) -> Senders:
         localparts.Wish(sender=id, name=s.name, contact=s.address, local_part=s.local_part)
         for id, s in settings.senders.items()
     ]
-    given = {part: fact["sender"] for part, fact in (await store.recall("local_part")).items()}
+    given = {part: fact["sender"] for part, fact in (await store.recall(LOCAL_PARTS)).items()}
     assigned = localparts.assign(wishes, given)
     if assigned.refused:
         raise SendersError(
             "; ".join(f"senders.{id}.local_part: {why}" for id, why in assigned.refused.items())
         )
     for part, sender in assigned.new.items():
-        await store.remember("local_part", part, {"sender": sender})
+        await store.remember(LOCAL_PARTS, part, {"sender": sender})
     unknown = None if settings.unknown_sender == "reject" else settings.unknown_sender
     domain = settings.platform.domain
     return Senders(

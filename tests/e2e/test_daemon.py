@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import smtplib
+import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -239,3 +240,66 @@ async def test_a_key_that_is_missing_later_ends_the_start(world: Any) -> None:
         await world.daemon.start()
 
     assert "r1.pem" in world.daemon.tail()
+
+
+async def test_a_fault_of_ours_in_the_background_ends_the_daemon_with_an_error(
+    tmp_path: Path, make_world: Any
+) -> None:
+    """systemd starts again what failed; what ends with 0 stays down."""
+    program = tmp_path / "faulty.py"
+    program.write_text(
+        "import sys\n"
+        "from relayd.upkeep import Upkeep\n"
+        "async def run(self):\n"
+        "    raise RuntimeError('a bug')\n"
+        "Upkeep.run = run\n"
+        "from relayd.cli import main\n"
+        "sys.argv = ['relayd', 'run', '-c', sys.argv[1]]\n"
+        "main()\n"
+    )
+    async with make_world() as world:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(program), str(world.daemon.config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "RELAYD_LISTEN": "[{address: 127.0.0.1, port: 0}]"},
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 70, out.decode()
+    assert "a fault of ours, stopping" in out.decode()
+
+
+async def run_once(world: Any, **environ: str) -> tuple[int | None, str]:
+    """Start it where it can't stay, and wait for its end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "relayd", "run", "-c", str(world.daemon.config)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **environ},
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode()
+
+
+async def test_an_address_in_use_is_one_clear_line(make_world: Any) -> None:
+    async with make_world() as world:  # the test listens there
+        code, said = await run_once(world)
+
+    assert code == 75
+    assert "can't start" in said
+    assert "in use" in said
+    assert "Traceback" not in said
+
+
+async def test_a_first_start_that_fails_half_way_can_be_repeated(make_world: Any) -> None:
+    async with make_world() as world:
+        change(world.daemon.config, platform__dkim={"selector": "r1", "key_file": "blocked/r1.pem"})
+        (world.folder / "state" / "blocked").touch()
+        code, said = await run_once(world)
+        assert (code, "blocked" in said, "Traceback" in said) == (78, True, False)
+
+        (world.folder / "state" / "blocked").unlink()
+        await world.daemon.start()
+
+        assert (world.folder / "state" / "blocked" / "r1.pem").exists()
