@@ -38,14 +38,15 @@ class Credentials:
 
     async def load(self) -> Mapping[Hop, Reason]:
         """Read what earlier runs learnt, and compare it with the settings as they are now. Returns what no
-        longer stands because they changed: held mail of these hops may go."""
+        longer stands because they changed: held mail of these hops may go, and then `forget` them. A crash
+        in between finds them again."""
         changed = {}
         for key, fact in (await self._store.recall(KIND)).items():
             hop, reason = Hop.from_key(key), Reason(fact["reason"])
             if fact["fingerprint"] == self._print(hop):
                 self._note(hop, reason)
             else:
-                await self.forget(hop)
+                self._drop(hop)
                 changed[hop] = reason
         return changed
 
@@ -77,8 +78,12 @@ class Credentials:
 
     async def forget(self, hop: Hop) -> Reason | None:
         """The login may be tried again. Returns why it was refused, None when it was not."""
-        self.of_senders.pop(hop.name, None)
         await self._store.forget(KIND, hop.key)
+        return self._drop(hop)
+
+    def _drop(self, hop: Hop) -> Reason | None:
+        if hop.route is Route.UPSTREAM:
+            self.of_senders.pop(hop.name, None)
         return self.refused.pop(hop.key, None)
 
     def _note(self, hop: Hop, reason: Reason) -> None:

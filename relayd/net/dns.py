@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import os
 import socket
 import time
@@ -257,7 +258,8 @@ def _mx(answer: dns.resolver.Answer) -> tuple[Mx, ...]:
 
 
 def _address(answer: dns.resolver.Answer) -> tuple[str, ...]:
-    return tuple(record.address for record in answer)
+    # More than are used would only lie in the cache, and it is the strangers' domain that says how many.
+    return tuple(record.address for record in itertools.islice(answer, ADDRESS_LIMIT))
 
 
 def _txt(answer: dns.resolver.Answer) -> tuple[str, ...]:
@@ -265,7 +267,7 @@ def _txt(answer: dns.resolver.Answer) -> tuple[str, ...]:
 
 
 def _ptr(answer: dns.resolver.Answer) -> tuple[str, ...]:
-    return tuple(_text(record.target) for record in answer)
+    return tuple(_text(record.target) for record in itertools.islice(answer, MX_LIMIT))
 
 
 def _text(name: dns.name.Name) -> str:

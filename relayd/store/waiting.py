@@ -17,6 +17,10 @@ TOGETHER: Final = 100
 """Recipients of a parcel at most: RFC 5321 section 4.5.3.1.8 has every server take that many."""
 
 
+STALE: Final = 8
+"""Entries of the agenda's heap for each pair, most of them out of date, until it is made anew."""
+
+
 @dataclass(slots=True, eq=False)
 class Kept:
     """A message in memory. `body` only while it is hot and small."""
@@ -174,10 +178,15 @@ class Agenda:
         return self._heap[0][0] if self._heap else None
 
     def _set(self, pair: Pair, due: int) -> None:
-        ripe = pair[1] in self._ripe.get(pair[0], {})
         self._bounds[pair] = due
-        if not ripe:
+        if not self._is_ripe(pair):
             heapq.heappush(self._heap, (due, pair))
+            if len(self._heap) > STALE * len(self._bounds) + STALE:
+                self._heap = [(due, pair) for pair, due in self._bounds.items() if not self._is_ripe(pair)]
+                heapq.heapify(self._heap)
+
+    def _is_ripe(self, pair: Pair) -> bool:
+        return pair[1] in self._ripe.get(pair[0], {})
 
     def _forget(self, pair: Pair) -> None:
         self._bounds.pop(pair, None)

@@ -466,3 +466,35 @@ async def test_only_so_many_large_bodies_are_on_their_way_at_once(world: World) 
         receiver.release()
         results = await asyncio.gather(*tasks, small_task)
     assert [attempt.verdict.fate for (attempt,) in results] == [Fate.SENT] * 6
+
+
+# --- a resolver that lost its way ---
+
+
+@pytest.mark.parametrize(
+    ("ours", "fate"), [({"MX": "10 mx.my.platform.example"}, Fate.FAILED), ({}, Fate.DEFERRED)]
+)
+@pytest.mark.parametrize("records", [{}, {"MX": "10 nowhere.example"}], ids=["no domain", "no address"])
+async def test_dns_that_denies_our_own_domain_too_ends_no_delivery(
+    world: World, ours: dict[str, str], fate: Fate, records: dict[str, str]
+) -> None:
+    for name, found in (("my.platform.example", ours), ("gone.example", records)):
+        for kind, value in found.items():
+            world.zone.set(name, kind, value)
+    mail = letter("bob@gone.example")
+    courier = world.direct(1, anchor="my.platform.example")
+
+    (attempt,) = await courier.deliver(mail.parcel, mail.body)
+
+    assert attempt.verdict.fate is fate
+    assert attempt.verdict.reason is (Reason.RECIPIENT_DOMAIN if fate is Fate.FAILED else Reason.NETWORK_DNS)
+
+
+async def test_a_host_in_a_family_that_we_do_not_use_is_there_all_the_same(world: World) -> None:
+    world.zone.set("six.example", "AAAA", "2001:db8::25")
+    mail = letter("bob@six.example")
+
+    (attempt,) = await world.direct(1, families=("ipv4",)).deliver(mail.parcel, mail.body)
+
+    assert attempt.verdict.fate is Fate.DEFERRED
+    assert "ipv6" in attempt.evidence.text

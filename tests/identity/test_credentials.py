@@ -1,0 +1,118 @@
+"""A refused login is remembered with what was tried, and stands until that changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from relayd.core.delivery import Attempt
+from relayd.core.journal import EventType
+from relayd.core.mail import Hop, Route
+from relayd.core.reasons import Reason
+from relayd.core.reply import Reply, Stage
+from relayd.core.sender import Secret, Tls, Upstream
+from relayd.core.verdict import Fate, Scope, Verdict
+from relayd.identity.credentials import Credentials
+from relayd.store.memory import MemoryStore
+
+NOW = datetime(2026, 11, 22, 5, 11, 49, tzinfo=UTC)
+ACME, SMARTHOST = Hop(Route.UPSTREAM, "acme"), Hop(Route.SMARTHOST, "")
+LOGIN = Upstream(
+    host="smtp.acme.example",
+    port=587,
+    tls=Tls.STARTTLS,
+    username="billing@acme.example",
+    password=Secret("canary-7c1f"),
+)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.store = MemoryStore(clock=lambda: NOW)
+        self.logins: dict[Hop, Upstream | None] = {ACME: LOGIN, SMARTHOST: replace(LOGIN, host="out.example")}
+        self.credentials = self.restarted()
+
+    def restarted(self) -> Credentials:
+        return Credentials(
+            store=self.store, upstream=self.logins.get, fingerprint=lambda text: f"#{hash(text)}"
+        )
+
+    async def refuse(self, hop: Hop, reason: Reason = Reason.AUTH_WRONG_PASSWORD) -> None:
+        said = Reply(
+            code=535, enhanced="5.7.8", text="bad password", stage=Stage.AUTH, host="smtp.acme.example"
+        )
+        attempt = Attempt(
+            recipient=SimpleNamespace(),  # type: ignore[arg-type]
+            evidence=said,
+            verdict=Verdict(fate=Fate.DEFERRED, reason=reason, scope=Scope.HOP),
+            host="smtp.acme.example",
+            ip="192.0.2.1",
+            tls=None,
+            started_at=NOW,
+            seconds=0.1,
+        )
+        parcel: Any = SimpleNamespace(hop=hop)
+        await self.credentials.refuse(parcel, attempt, NOW)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_a_refusal_is_known_after_a_restart_and_told_once(bench: Bench) -> None:
+    await bench.refuse(ACME)
+    await bench.refuse(ACME)
+
+    again = bench.restarted()
+    assert await again.load() == {}
+
+    assert again.refused == {"upstream:acme": Reason.AUTH_WRONG_PASSWORD}
+    assert again.of_senders == {"acme": Reason.AUTH_WRONG_PASSWORD}
+    [event] = await bench.store.journal(0)
+    assert (event.type, event.sender, event.code) == (EventType.UPSTREAM_FAILED, "acme", 535)
+
+
+async def test_nothing_that_is_kept_or_told_shows_the_password(bench: Bench) -> None:
+    await bench.refuse(ACME)
+
+    assert "canary" not in repr(await bench.store.recall("credentials")) + repr(await bench.store.journal(0))
+
+
+@pytest.mark.parametrize(
+    "changed", [replace(LOGIN, password=Secret("new")), replace(LOGIN, host="new.example"), None]
+)
+async def test_other_settings_are_another_login_until_its_mail_was_let_go(
+    bench: Bench, changed: Upstream | None
+) -> None:
+    await bench.refuse(ACME)
+    bench.logins[ACME] = changed
+
+    again = bench.restarted()
+    assert await again.load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
+    assert (again.refused, again.of_senders) == ({}, {})
+    # Killed before the held mail was let go, the next start finds it again.
+    assert await bench.restarted().load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
+
+    await again.forget(ACME)
+    assert await bench.restarted().load() == {}
+
+
+async def test_a_refused_smarthost_is_nobody_s_upstream(bench: Bench) -> None:
+    await bench.refuse(SMARTHOST)
+
+    assert bench.credentials.refused == {"smarthost:": Reason.AUTH_WRONG_PASSWORD}
+    assert bench.credentials.of_senders == {}
+
+
+async def test_a_mark_is_the_login_s(bench: Bench) -> None:
+    before = bench.credentials.mark(ACME)
+    assert bench.credentials.mark(ACME) == before
+
+    bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
+
+    assert bench.credentials.mark(ACME) != before
