@@ -18,7 +18,6 @@ from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.store.contract import Body
 
-
 FAMILIES = ("ipv6", "ipv4")
 
 
