@@ -14,6 +14,7 @@ import click
 import pytest
 import yaml
 
+from relayd.cli import options
 from relayd.cli.root import COMMANDS, relayd
 from relayd.config import ConfigErrors, load
 from relayd.core.reasons import Reason
@@ -101,6 +102,13 @@ def test_the_changelog_has_the_form_that_it_names() -> None:
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     sections = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
     assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_every_exit_code_of_the_commands_is_explained() -> None:
+    codes = {value for name, value in vars(options).items() if name.startswith("EX_")}
+    text = (ROOT / "docs" / "commands.md").read_text()
+
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes | {0}
 
 
 def test_the_changelog_names_every_command() -> None:
