@@ -78,7 +78,9 @@ class Daemon:
     def away(self) -> NoReturn:
         """End with 69: nobody answers."""
         looked = " and ".join(map(str, self._places))
-        if self._config.exists() and not os.access(self._config, os.R_OK):
+        if not self._config.exists():
+            looked += f" (there is no {self._config}, which would name the place)"
+        elif not os.access(self._config, os.R_OK):
             looked += f" (you may not read {self._config}, which may name another place)"
         start = f"start it with `systemctl start relayd`, or `relayd run -c {self._config}`"
         fail("the daemon is not running", EX_UNAVAILABLE, f"nobody answers at {looked}; {start}")

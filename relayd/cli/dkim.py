@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from relayd.cli.check_config import read_or_fail
-from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, config_option, fail, json_option, print_json
+from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, EX_USAGE, config_option, fail, json_option, print_json
 
 if TYPE_CHECKING:
     from relayd.vault import Record
@@ -44,15 +44,19 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
       relayd dkim new --out /var/lib/relayd/keys/r2.pem --selector r2
     """
     from relayd import vault
+    from relayd.core import settings_types
 
     settings = read_or_fail(config)
+    try:
+        named = settings_types.selector(selector or settings.platform.dkim.selector)
+    except ValueError as error:
+        fail(f"the selector is {selector!r}: expected {error}", EX_USAGE)
     path = out or Path(settings.platform.dkim.key_file)
     made = _make(path, vault.new_key, keep=out is None)
     try:
         public = vault.public_key(vault.load_key(path))
     except vault.VaultError as error:
         fail(str(error), EX_CONFIG)
-    named = selector or settings.platform.dkim.selector
     domains = dict.fromkeys(
         [settings.platform.domain, *(s.address.domain for s in settings.senders.values())]
     )
@@ -67,6 +71,11 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
     ):
         click.secho(f"; for {whose}", dim=True)
         click.echo(_zone_line(record))
+        if record is not records[0]:
+            click.secho(
+                f"; or, to follow when we change the key: {record.name}. IN CNAME {records[0].name}.",
+                dim=True,
+            )
 
 
 def _make(path: Path, content: object, *, keep: bool) -> bool:

@@ -126,6 +126,10 @@ def test_without_a_daemon_they_exit_with_69_and_say_how_to_start_it(words: list[
     assert "systemctl start relayd" in result.output
 
 
+def test_without_a_config_they_say_so(tmp_path: Path) -> None:
+    assert f"there is no {tmp_path}/none.yaml" in run("status", "-c", tmp_path / "none.yaml").output
+
+
 def test_help_loads_none_of_the_large_libraries() -> None:
     """Shell completion and cron start the command often; pydantic and cryptography take their time."""
     code = (
@@ -286,7 +290,16 @@ def test_dkim_new_makes_the_key_and_prints_the_records(config: Path) -> None:
         "r1._domainkey.acme.example.",
     ]
     assert all(len(part) <= 255 for record in records for part in record.split('"')[1::2])
+    assert "r1._domainkey.acme.example. IN CNAME r1._domainkey.my.platform.example." in result.stdout
     assert "PRIVATE" not in result.output
+
+
+def test_dkim_new_refuses_a_selector_that_is_no_name(config: Path) -> None:
+    result = run("dkim", "new", "-c", config, "--selector", "bad selector!")
+
+    assert result.exit_code == 64
+    assert "lower-case letters" in result.output
+    assert not (config.parent / "keys").exists()
 
 
 def test_dkim_new_never_overwrites_a_key(config: Path) -> None:
