@@ -57,6 +57,7 @@ class Upkeep:
         await self._hold_what_can_not_log_in()
         await self._watch_the_port()
         await self._end_holds()
+        await self._end_waits()
         retention = self._settings().retention
         await self._store.sweep(self._clock(), retention.content, retention.metadata)
 
@@ -93,6 +94,15 @@ class Upkeep:
         released = await self._store.act(Verb.RELEASE, held, self._clock())
         if released:
             log.warning("port %d is open again: %d released", self._settings().delivery.mx_port, released)
+
+    async def _end_waits(self) -> None:
+        """What was accepted for a hop that has been dead since, and never had its turn, ends like what had:
+        attempts count their own waiting, this mail had none."""
+        limit = self._settings().delivery.give_up_after
+        for hop in self._hops.dead(limit.total_seconds(), self._monotonic()):
+            over = Selection(hop=hop, state=State.QUEUED, unchanged_since=self._clock() - limit)
+            if ended := await self._store.act(Verb.EXPIRE, over, self._clock(), Reason.EXPIRED):
+                log.warning("%d recipients waited for %s until delivery.give_up_after", ended, hop)
 
     async def _end_holds(self) -> None:
         limit: timedelta = self._settings().delivery.hold_limit

@@ -93,7 +93,7 @@ class Hops:
         self._longest_pause = longest_pause
         self._hops: dict[str, _Standing] = {}
         self._resting: set[str] = set()  # those that are paused
-        self._failing: dict[str, None] = {}  # those with failures; the newest failure last
+        self._failing: dict[str, float] = {}  # since when; the one that failed last stands last
         self._in_flight = 0
         self._reached = False  # a direct server answered since the start
         self._unanswered: set[str] = set()  # direct domains that could not be connected to since
@@ -135,13 +135,13 @@ class Hops:
         self._in_flight -= 1
         self._note_port(hop, verdicts)
         if any(verdict.reason is Reason.AUTH_TOO_MANY_ATTEMPTS for verdict in verdicts):
-            self._failed(hop, max(standing.failures, 1), now + LOCKED_PAUSE)
+            self._failed(hop, max(standing.failures, 1), now + LOCKED_PAUSE, now)
         elif any(_well(verdict) for verdict in verdicts):
             self._recovered(hop)
         elif verdicts and all(_unwell(verdict) for verdict in verdicts) and standing.until is None:
             # Parcels that were on the road together fail together: one failure.
             until = now + min(self._pause * 2**standing.failures, self._longest_pause)
-            self._failed(hop, min(standing.failures + 1, 30), until)
+            self._failed(hop, min(standing.failures + 1, 30), until, now)
         self.reopen(now)
         self._tidy(hop)
 
@@ -158,6 +158,11 @@ class Hops:
         resting = [self._hops[hop] for hop in self._resting]
         ends = [s.until for s in resting if s.until is not None and s.closed is None]
         return max(0.0, min(ends) - now) if ends else None
+
+    def dead(self, seconds: float, now: float) -> list[str]:
+        """Hops that have done nothing but fail for so long. They get one probe at a time, so most of what
+        waits there was never tried, and counts no waiting by itself."""
+        return [hop for hop, since in self._failing.items() if now - since >= seconds]
 
     def close(self, hop: str, reason: Reason) -> None:
         """Nothing goes there any more (a refused login), until `open`."""
@@ -198,12 +203,11 @@ class Hops:
             # Subdomains of one company are one place, as a down network takes them all.
             self._unanswered.add(".".join(place.name.split(".")[-2:]))
 
-    def _failed(self, hop: str, failures: int, until: float) -> None:
+    def _failed(self, hop: str, failures: int, until: float, now: float) -> None:
         standing = self._hops[hop]
         standing.failures, standing.until = failures, until
         self._resting.add(hop)
-        self._failing.pop(hop, None)
-        self._failing[hop] = None
+        self._failing[hop] = self._failing.pop(hop, now)
         if len(self._failing) > FAILING_MAX:
             oldest = next(iter(self._failing))
             self._recovered(oldest)

@@ -76,7 +76,7 @@ class Verb(StrEnum):
     HOLD = "hold"
     RELEASE = "release"  # held -> queued, due now, at least one more attempt
     CANCEL = "cancel"  # final: FAILED
-    EXPIRE = "expire"  # final: FAILED, held for too long
+    EXPIRE = "expire"  # final: FAILED, held or queued for too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -328,8 +329,10 @@ class SqliteStore:
         """With `_staging` held: what waits in memory goes back to the database, where all are acted on."""
         self._saw(now)
 
+        whenever = replace(selection, unchanged_since=None)  # only the database knows that
+
         def touched(item: Item) -> bool:
-            return any(verbs.selects(selection, item.kept.message, r, State.QUEUED) for r in item.recipients)
+            return any(verbs.selects(whenever, item.kept.message, r, State.QUEUED) for r in item.recipients)
 
         if State.QUEUED in verbs.FROM[verb] and (withdrawn := self._queue.withdraw(touched)):
             await self._park(withdrawn)

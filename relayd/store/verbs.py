@@ -18,7 +18,7 @@ FROM: Final[Mapping[Verb, frozenset[State]]] = {
     Verb.HOLD: frozenset({State.QUEUED}),
     Verb.RELEASE: frozenset({State.HELD}),
     Verb.CANCEL: frozenset({State.QUEUED, State.HELD}),
-    Verb.EXPIRE: frozenset({State.HELD}),
+    Verb.EXPIRE: frozenset({State.HELD, State.QUEUED}),
 }
 """The states that each verb acts on; others are left alone."""
 

@@ -211,6 +211,19 @@ def test_idle_hops_leave_no_trace() -> None:
     assert room._hops == {}
 
 
+def test_a_hop_is_dead_that_has_done_nothing_but_fail_for_long() -> None:
+    room = hops()
+    for now in range(0, 1000, 100):
+        once(room, A, down(), float(now))
+        once(room, B, down(), float(now))
+    once(room, B, SENT, 950.0)
+    once(room, B, down(), 960.0)
+
+    assert room.dead(1000.0, 999.0) == []
+    assert room.dead(1000.0, 1000.0) == [A]
+    assert sorted(room.dead(1000.0, 1960.0)) == [A, B]
+
+
 def test_of_hops_that_never_come_back_a_bounded_number_is_kept_in_mind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -172,3 +172,27 @@ async def test_logins_that_change_while_their_mail_is_being_held_disturb_nothing
     await keeper.upkeep.turn()
 
     assert await keeper.held() == 1
+
+
+async def test_mail_that_never_had_its_turn_at_a_dead_hop_ends_when_its_time_is_over(keeper: Keeper) -> None:
+    await keeper.put(1)
+    await keeper.put(2, Route.SMARTHOST)
+    for record in await keeper.store.find(Selection()):
+        await keeper.store.act(Verb.RETRY, Selection(message=record.message.id), keeper.now)
+    keeper.unanswered("example.com")
+
+    keeper.now += timedelta(hours=72)
+    keeper.seconds += 72 * 3600 - 1
+    await keeper.upkeep.turn()
+    assert (await keeper.store.count())[State.QUEUED] == 2
+
+    keeper.seconds += 1
+    await keeper.upkeep.turn()
+
+    [event] = [e for e in await keeper.store.journal(0) if e.final]
+    assert (event.type.value, event.recipient, event.reason) == (
+        "expired",
+        "anna@example.com",
+        Reason.EXPIRED,
+    )
+    assert (await keeper.store.count())[State.QUEUED] == 1

@@ -812,3 +812,23 @@ async def test_addresses_with_quotes_and_umlauts_come_back(desk: Any) -> None:
         Address('"a@b"', "example.com"),
         Address("jörg", "example.com"),
     }
+
+
+async def test_what_waits_for_too_long_ends_whether_it_is_held_queued_or_in_memory(desk: Any) -> None:
+    early = await desk.put("a@one.example", "b@one.example")
+    await desk.store.act(Verb.HOLD, Selection(recipient="b@one.example"), desk.clock())
+    leased = await desk.put("c@two.example")
+    [on_its_way] = await desk.lease(closed={"direct:one.example"})
+    desk.clock.forward(hours=1)
+    await desk.put("d@one.example")
+    over = Selection(unchanged_since=desk.clock() - timedelta(minutes=30))
+
+    assert await desk.store.act(Verb.EXPIRE, over, desk.clock(), Reason.EXPIRED) == 2
+
+    [record] = await desk.store.find(Selection(message=early.id))
+    assert [standing.state for standing in record.standings] == [State.FAILED, State.FAILED]
+    assert {standing.last.type for standing in record.standings} == {EventType.EXPIRED}
+    assert on_its_way.message.id == leased.id
+    await desk.store.settle(on_its_way, desk.make.sent(on_its_way))
+    [parcel] = await desk.lease()
+    assert [str(r.address) for r in parcel.recipients] == ["d@one.example"]
