@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """The entry point `relayd`."""
+    from relayd.cli.options import EX_USAGE, fail
     from relayd.cli.root import relayd
 
+    for word in sys.argv[1:]:
+        if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            fail(f"{word!r} is not UTF-8", EX_USAGE, "relayd takes text in UTF-8 only")
     relayd(prog_name="relayd")

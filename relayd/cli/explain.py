@@ -41,7 +41,8 @@ def explain_command(
     from relayd.core import explain as explaining
 
     if reply == "-":
-        reply = sys.stdin.read(64 * 1024)
+        # Old bounces are in any encoding; what matters of them is ASCII.
+        reply = sys.stdin.buffer.read(64 * 1024).decode("utf-8", "replace")
     try:
         found = explaining.explain(reply, role=role, host=host, stage=stage)
     except ValueError as error:

@@ -150,7 +150,7 @@ def _deliver(found: Arguments, servers: Sequence[Tcp | Path]) -> None:
     except Away as error:
         fail(f"the daemon isn't there: {error}", EX_TEMPFAIL, "start relayd, or name its config with -c")
     except Refused as error:
-        code = EX_TEMPFAIL if error.code < 500 else EX_NOUSER if len(recipients) == 1 else EX_DATAERR
+        code = EX_TEMPFAIL if error.code < 500 else EX_NOUSER if error.recipients else EX_DATAERR
         fail(str(error), code)
     for recipient, answer in submitted.refused.items():
         # No exit code for these: the others have it, and a caller that tries again would send it twice.

@@ -22,11 +22,13 @@ class Away(Exception):
 
 
 class Refused(Exception):
-    """The answer was no. `code` below 500: try again."""
+    """The answer was no. `code` below 500: try again. `recipients`: it was none of theirs that was taken, and
+    not the message that was refused."""
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, *, recipients: bool = False) -> None:
         super().__init__(f"{code} {text}")
         self.code = code
+        self.recipients = recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def submit(
             if answer[0] not in (250, 251):
                 refused[recipient], last = _text(answer), answer
         if len(refused) == len(recipients):
-            raise Refused(last[0], _text(last).partition(" ")[2])
+            raise Refused(last[0], _text(last).partition(" ")[2], recipients=True)
         answer = session.data(content)
         _expect(answer, 250)
         return Submitted(answer=_text(answer), refused=refused)

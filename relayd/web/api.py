@@ -31,6 +31,7 @@ from relayd.web.answers import in_language, message_as_dict, moment
 
 BODY_MAX = 64 * 1024  # the largest body is a selection or one SMTP reply
 LIMIT_MAX = 1000
+SEQ_MAX = 2**53  # what every reader of JSON can count to
 WAIT_MAX = 60.0  # seconds a long poll may hang; clients and proxies time out around this
 PREFIX = "/api/v1"
 
@@ -94,7 +95,7 @@ def create_app(control: Control) -> Starlette:
             ("POST", "/explain", api.explain),
         )
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed, 500: _fault})
 
 
 class _Api:
@@ -103,7 +104,7 @@ class _Api:
 
     async def events(self, request: Request) -> JSONResponse:
         """Events after a cursor, in commit order, none missing. With `wait` it hangs until there is one."""
-        after, limit = _number(request, "after", 0, 2**63 - 1), _limit(request, 1000)
+        after, limit = _number(request, "after", 0, SEQ_MAX), _limit(request, 1000)
         wait, language = _number(request, "wait", 0, int(WAIT_MAX)), _language(request)
         store = self._control.store
         events = await store.journal(after, limit)
@@ -285,6 +286,7 @@ async def _body(request: Request, allowed: set[str] | None = None) -> dict[str, 
             if len(octets) > BODY_MAX:
                 raise Refused(413, f"a body of more than {BODY_MAX} octets", "send less")
         body = json.loads(octets or b"{}")
+        json.dumps(body, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
     except (ValueError, RecursionError, ClientDisconnect):
         raise Refused(400, "a body that is not JSON", "send one JSON object") from None
     if not isinstance(body, dict):
@@ -373,6 +375,11 @@ def _error(status: int, error: str, remedy: str) -> JSONResponse:
 
 async def _not_found(request: Request, _: Exception) -> JSONResponse:
     return _error(404, f"nothing at {_shown(request.url.path)}", f"what there is begins with {PREFIX}/")
+
+
+async def _fault(request: Request, _: Exception) -> JSONResponse:
+    """What nobody thought of; uvicorn logs it."""
+    return _error(500, "a fault of relayd's own", "see the service's log, and report it please")
 
 
 async def _not_allowed(request: Request, _: Exception) -> JSONResponse:

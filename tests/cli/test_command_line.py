@@ -126,6 +126,12 @@ def test_without_a_daemon_they_exit_with_69_and_say_how_to_start_it(words: list[
     assert "systemctl start relayd" in result.output
 
 
+def test_arguments_that_are_no_text_are_refused() -> None:
+    for words in ([b"status", b"\xff"], [b"sendmail", b"-F", b"M\xfcller", b"a@b.example"]):
+        done = subprocess.run([sys.executable, "-m", "relayd", *words], capture_output=True, check=False)
+        assert (done.returncode, b"is not UTF-8" in done.stderr) == (64, True), done.stderr
+
+
 def test_without_a_config_they_say_so(tmp_path: Path) -> None:
     assert f"there is no {tmp_path}/none.yaml" in run("status", "-c", tmp_path / "none.yaml").output
 
@@ -264,6 +270,14 @@ def test_explain_knows_role_host_and_language_and_reads_stdin() -> None:
 
     assert (found["reason"], found["provider"]) == ("auth.wrong_password", "google")
     assert found["stage"] == "auth"
+
+
+def test_explain_reads_old_bounces_in_any_encoding() -> None:
+    result = CliRunner().invoke(
+        relayd, ["explain", "-"], input=b"550 5.1.1 Empf\xe4nger unbekannt, user unknown\n"
+    )
+
+    assert "recipient.unknown" in result.output
 
 
 @pytest.mark.parametrize("words", [["hello"], ["550 x", "--stage", "lunch"]])

@@ -122,7 +122,9 @@ def test_mbox_lines_are_left_out(handed_in: dict[str, Any]) -> None:
     [
         (Away("connection refused"), 1, 75),
         (Refused(451, "4.3.0 later"), 1, 75),
-        (Refused(550, "5.1.1 recipient.unknown"), 1, 67),
+        (Refused(550, "5.1.1 recipient.unknown", recipients=True), 1, 67),
+        (Refused(550, "5.1.1 recipient.unknown", recipients=True), 2, 67),
+        (Refused(550, "5.1.8 no such sender"), 1, 65),
         (Refused(554, "5.6.0 message.malformed"), 2, 65),
     ],
 )

@@ -408,6 +408,15 @@ async def test_a_reply_is_explained(client: Client) -> None:
     assert (await client.post("/explain", {"text": "550 x"}))[0] == 400
 
 
+async def test_a_fault_of_ours_is_told_as_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.desk, "service", lambda: 1 // 0)
+
+    assert await client.ask("GET", "/api/v1/status") == (
+        500,
+        {"error": "a fault of relayd's own", "remedy": "see the service's log, and report it please"},
+    )
+
+
 # --- what is refused ---
 
 
@@ -433,6 +442,8 @@ async def test_only_the_owner_and_the_group_may_open_the_socket(client: Client) 
         ("POST", "/api/v1/queue/cancel", b"[1]", {}, 400),
         ("POST", "/api/v1/queue/cancel", b"[" * 50_000, {}, 400),
         ("POST", "/api/v1/queue/cancel", b'"\xff"', {}, 400),
+        ("POST", "/api/v1/queue/cancel", b'{"ref": "\\ud800"}', {}, 400),
+        ("POST", "/api/v1/backup", b'{"to": "/x\\udfff"}', {}, 400),
         ("POST", "/api/v1/explain", b" " * 70_000 + b"{}", {}, 413),
         ("GET", "/api/v1/queue/cancel", None, {}, 405),
         ("DELETE", "/api/v1/messages", None, {}, 405),
@@ -447,6 +458,7 @@ async def test_only_the_owner_and_the_group_may_open_the_socket(client: Client) 
         ("GET", "/api/v1/queue?state=sent", None, {}, 400),
         ("GET", "/api/v1/events?after=-1", None, {}, 400),
         ("GET", "/api/v1/events?after=" + "9" * 30, None, {}, 400),
+        ("GET", "/api/v1/events?after=9223372036854775807", None, {}, 400),
         ("GET", "/api/v1/events?after=%D9%A1", None, {}, 400),
         ("GET", "/api/v1/events?wait=61", None, {}, 400),
     ],
