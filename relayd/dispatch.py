@@ -277,6 +277,9 @@ class Dispatcher:
             log.exception("message %s can't be signed; it stays held", message.id)
             return self._held(parcel, Reason.SIGNING_FAILED)
         if isinstance(dressed, Refusal):
+            if dressed.reason is Reason.POLICY_FROM_MISMATCH:
+                # It fitted when we took it: somebody changed the sender's address since, not the app.
+                return self._held(parcel, dressed.reason)
             return self._all(parcel, State.FAILED, EventType.FAILED, dressed.reason)
         if dressed.held is not None:
             return self._held(parcel, dressed.held)

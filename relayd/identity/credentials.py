@@ -35,15 +35,22 @@ class Credentials:
         self._fingerprint = fingerprint
         self.refused: dict[str, Reason] = {}  # by hop key; others only read it
         self.of_senders: dict[str, Reason] = {}  # the same by sender id, for the sender ladder
+        self._tried: dict[str, str] = {}  # by hop key: the fingerprint of what was refused
 
     async def load(self) -> Mapping[Hop, Reason]:
         """Read what earlier runs learnt, and compare it with the settings as they are now. Returns what no
         longer stands because they changed: held mail of these hops may go, and then `forget` them. A crash
         in between finds them again."""
         changed = {}
-        for key, fact in (await self._store.recall(KIND)).items():
-            hop, reason = Hop.from_key(key), Reason(fact["reason"])
-            if fact["fingerprint"] == self._print(hop):
+        known = {
+            key: (Reason(f["reason"]), f["fingerprint"])
+            for key, f in (await self._store.recall(KIND)).items()
+        }
+        # What the store could not take when it was learnt is known to this process all the same.
+        learnt = {key: (reason, self._tried[key]) for key, reason in self.refused.items()}
+        for key, (reason, tried) in {**known, **learnt}.items():
+            hop = Hop.from_key(key)
+            if tried == self._print(hop):
                 self._note(hop, reason)
             else:
                 self._drop(hop)
@@ -84,10 +91,12 @@ class Credentials:
     def _drop(self, hop: Hop) -> Reason | None:
         if hop.route is Route.UPSTREAM:
             self.of_senders.pop(hop.name, None)
+        self._tried.pop(hop.key, None)
         return self.refused.pop(hop.key, None)
 
     def _note(self, hop: Hop, reason: Reason) -> None:
         self.refused[hop.key] = reason
+        self._tried[hop.key] = self._print(hop)
         if hop.route is Route.UPSTREAM:
             self.of_senders[hop.name] = reason
 

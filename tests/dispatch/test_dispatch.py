@@ -136,6 +136,12 @@ async def test_a_message_whose_proof_is_gone_is_dressed_anew_before_its_first_at
             Reason.SENDER_UNPROVEN,
         ),
         (
+            Refusal(code=550, enhanced="5.7.1", reason=Reason.POLICY_FROM_MISMATCH, text="another address"),
+            State.HELD,
+            EventType.HELD,
+            Reason.POLICY_FROM_MISMATCH,
+        ),
+        (
             Dressed(dressing=DRESSING, recipients=(), held=Reason.SENDER_UNPROVEN),
             State.HELD,
             EventType.HELD,
@@ -143,7 +149,7 @@ async def test_a_message_whose_proof_is_gone_is_dressed_anew_before_its_first_at
         ),
         (SigningFailed("no key"), State.HELD, EventType.HELD, Reason.SIGNING_FAILED),
     ],
-    ids=["rejected", "held", "signing fails"],
+    ids=["rejected", "the sender has another address now", "held", "signing fails"],
 )
 async def test_what_can_t_be_dressed_anew_leaves_unsent(
     house: House, anew: Any, state: State, kind: EventType, reason: Reason

@@ -17,6 +17,7 @@ from relayd.core.reply import Reply, Stage
 from relayd.core.sender import Secret, Tls, Upstream
 from relayd.core.verdict import Fate, Scope, Verdict
 from relayd.identity.credentials import Credentials
+from relayd.store.contract import StoreFull
 from relayd.store.memory import MemoryStore
 
 NOW = datetime(2026, 11, 22, 5, 11, 49, tzinfo=UTC)
@@ -116,3 +117,22 @@ async def test_a_mark_is_the_login_s(bench: Bench) -> None:
     bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
 
     assert bench.credentials.mark(ACME) != before
+
+
+async def test_what_the_store_could_not_take_stands_until_the_settings_change_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*args: Any) -> None:
+        raise StoreFull("no space left")
+
+    monkeypatch.setattr(bench.store, "remember", full)
+    with pytest.raises(StoreFull):
+        await bench.refuse(ACME)
+
+    assert await bench.credentials.load() == {}
+    assert bench.credentials.refused == {"upstream:acme": Reason.AUTH_WRONG_PASSWORD}
+
+    bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
+
+    assert await bench.credentials.load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
+    assert bench.credentials.refused == {}
