@@ -122,8 +122,11 @@ class Dresser:
         if message.dressing.proof is None:
             return ()  # nothing is decided yet; the release dresses it
         rung, sender = message.dressing.rung, message.sender
-        now = [replace(r, hop=policy.hop(rung, r.address, sender, self._platform)) for r in recipients]
-        return tuple(new for old, new in zip(recipients, now, strict=True) if new.hop != old.hop)
+        return tuple(
+            replace(recipient, hop=hop)
+            for recipient in recipients
+            if (hop := policy.hop(rung, recipient.address, sender, self._platform)) != recipient.hop
+        )
 
     async def _proven(self, sender: Sender) -> Proven:
         return Proven(
