@@ -133,7 +133,8 @@ def sendmail_command(arguments: tuple[str, ...]) -> None:
 def _deliver(found: Arguments, servers: Sequence[Tcp | Path]) -> None:
     content = _read(sys.stdin.buffer.read(), dot_ends=found.dot_ends)
     header = BytesHeaderParser().parsebytes(content)
-    recipients = list(found.recipients)
+    # An argument may hold several, with names, as a header field does.
+    recipients = [address for _, address in getaddresses(found.recipients) if address]
     if found.read_recipients:
         fields = [str(value) for name in ("To", "Cc", "Bcc") for value in header.get_all(name, [])]
         recipients += [address for _, address in getaddresses(fields) if address]

@@ -76,11 +76,12 @@ def submit(
         if login is not None and session.has_extn("auth"):  # a Unix socket may know us by our user id
             session.login(*login)
         options = _options(session, [mail_from, *recipients], content)
-        _expect(session.mail(mail_from, options), 250)
+        # smtplib's own mail() and rcpt() would make the first address of what they are given.
+        _expect(session.docmd("MAIL", " ".join([f"FROM:<{mail_from}>", *options])), 250)
         refused = {}
         last = (250, b"")
         for recipient in recipients:
-            answer = session.rcpt(recipient)
+            answer = session.docmd("RCPT", f"TO:<{recipient}>")
             if answer[0] not in (250, 251):
                 refused[recipient], last = _text(answer), answer
         if len(refused) == len(recipients):
@@ -88,6 +89,8 @@ def submit(
         answer = session.data(content)
         _expect(answer, 250)
         return Submitted(answer=_text(answer), refused=refused)
+    except ValueError as error:  # a line break in an address
+        raise Refused(501, str(error)) from None
     except smtplib.SMTPResponseException as error:
         raise Refused(error.smtp_code, _said(error.smtp_error)) from None
     except (OSError, smtplib.SMTPException) as error:

@@ -84,6 +84,11 @@ LETTER = (
 )
 
 
+def test_one_argument_may_hold_several_recipients(handed_in: dict[str, Any]) -> None:
+    assert run("B <b@example.com>, c@example.com", "d@example.com", stdin=LETTER).exit_code == 0
+    assert handed_in["recipients"] == ["b@example.com", "c@example.com", "d@example.com"]
+
+
 def test_recipients_come_from_header_and_arguments_once_each(handed_in: dict[str, Any]) -> None:
     assert run("-t", "-i", "b@example.com", stdin=LETTER).exit_code == 0
     assert handed_in["recipients"] == ["b@example.com", "c@example.com", "d@example.com"]

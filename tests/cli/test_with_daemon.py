@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.whole  # most of it starts a daemon
+
 RELAYD = str(Path(sys.executable).parent / "relayd")
 
 LETTER = """\
@@ -58,6 +60,10 @@ async def test_a_test_mail_that_is_refused_is_said_to_be(world: Any) -> None:
     assert "which sender?" in await run(world, "send-test", "anna@customer.example", expect=64)
     out = await run(world, "send-test", "--sender", "acme", "anna@missing.example", expect=65)
     assert "5.1.2" in out
+    two = await run(
+        world, "send-test", "--sender", "acme", "anna@customer.example, ben@customer.example", expect=65
+    )
+    assert "refused: 501" in two, "one of them would have had it, and nobody been told of the other"
 
 
 async def test_a_test_mail_logs_in_where_apps_have_to(make_world: Any) -> None:
