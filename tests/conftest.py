@@ -48,7 +48,8 @@ hypothesis.settings.load_profile("relayd")
 # --- the quick part and the rest ---
 
 WHOLE = ("e2e", "kill", "real", "systemd")
-"""Folders whose tests start the whole daemon or foreign programs; the others are the unit part."""
+"""Folders whose tests start the whole daemon or foreign programs. They and the files that say so themselves
+are not the unit part."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

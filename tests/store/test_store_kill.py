@@ -23,6 +23,8 @@ from relayd.crashpoints import STEPS
 from relayd.store.contract import Selection
 from relayd.store.sqlite import SqliteStore
 
+pytestmark = pytest.mark.whole  # children are started and killed
+
 CHILD = Path(__file__).with_name("crash_child.py")
 STORE_STEPS = sorted(
     step for step in STEPS if step.split(".")[0] in {"put", "chunk", "settle", "act", "note", "sweep", "open"}
