@@ -168,7 +168,8 @@ class Line(SMTP):
         if self._replies and not self._deaf:
             self._writer.write(b"".join(self._replies))
             self._replies.clear()
-            await self._writer.drain()
+            if self._wire.get_write_buffer_size():  # hardly ever: a reply fits the kernel's buffer
+                await self._writer.drain()
 
     async def _read_line(self) -> bytes | None:
         """The next command line with its CRLF; None when there will be none."""
