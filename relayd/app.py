@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import logging
+import math
 import os
 import random
 import signal
@@ -26,26 +27,27 @@ from relayd.core.address import Address
 from relayd.core.delivery import State
 from relayd.core.event import Event
 from relayd.core.hops import Hops
-from relayd.core.mail import Hop, Route
+from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
-from relayd.core.retry import RetryRules
+from relayd.core.retry import LOGIN_REFUSED, RetryRules
 from relayd.core.sender import Sender, Senders, Upstream
 from relayd.core.settings import SenderSettings, Settings, Smarthost
 from relayd.couriers.direct import DirectCourier
-from relayd.couriers.handover import Handover
+from relayd.couriers.handover import UPLOADS, Handover
 from relayd.couriers.nobody import Nobody
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.dispatch import Courier, Dispatcher
 from relayd.dressing import Dresser
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import Domains, return_path_problem
+from relayd.identity.ipv6 import families
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins
 from relayd.intake.recipients import Recipients
 from relayd.intake.server import Server, listeners
 from relayd.net import http, systemd
 from relayd.net.dns import Resolver
-from relayd.net.egress import Guard, Ourselves
+from relayd.net.egress import Guard, Ourselves, ipv6_source
 from relayd.net.tls import Contexts
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
@@ -162,6 +164,7 @@ class Parts:
         places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
         handover = functools.partial(
             Handover,
+            uploads=daemon.uploads,
             hostname=settings.hostname,
             contexts=Contexts(settings.tls.ca_file),
             ourselves=Ourselves(places),
@@ -169,16 +172,20 @@ class Parts:
         upstream = functools.partial(
             UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families
         )
+        wanted = settings.delivery.families
+        self.direct = DirectCourier(
+            resolver=self.resolver,
+            guard=Guard(_texts(settings.allow_private.delivery)),
+            handover=handover(),
+            port=settings.delivery.mx_port,
+            # IPv6 only once `_check_dns` found that our address has a name.
+            families=[family for family in wanted if family != "ipv6"] or wanted,
+            require_tls=settings.delivery.require_tls,
+            own_names=[settings.hostname],
+            anchor=settings.platform.domain,
+        )
         return {
-            Route.DIRECT: DirectCourier(
-                resolver=self.resolver,
-                guard=Guard(_texts(settings.allow_private.delivery)),
-                handover=handover(),
-                port=settings.delivery.mx_port,
-                families=settings.delivery.families,
-                require_tls=settings.delivery.require_tls,
-                own_names=[settings.hostname],
-            ),
+            Route.DIRECT: self.direct,
             Route.UPSTREAM: upstream(
                 guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover()
             ),
@@ -203,6 +210,7 @@ class Daemon:
         self._started_at = now()
         self._notes: tuple[str, ...] = vault.warnings
         self._stopping = asyncio.Event()
+        self.uploads = asyncio.Semaphore(UPLOADS)
         self._exit_code = 0
         self._running: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
@@ -287,17 +295,25 @@ class Daemon:
     async def _resume(self) -> None:
         """Take up what was learnt before, and let go what no longer has to wait."""
         await self.parts.domains.load()
+        changed = await self.credentials.load()
         waiting = []
-        for hop, reason in (await self.credentials.load()).items():
+        for hop in changed:
             self.hops.open(hop.key)
-            waiting.append(Selection(hop=hop.key, held=reason))
+            waiting += [Selection(hop=hop.key, held=reason) for reason in LOGIN_REFUSED]
         for key, reason in self.credentials.refused.items():
             self.hops.close(key, reason)
         waiting.append(Selection(held=Reason.NETWORK_PORT_BLOCKED))
         waiting += [Selection(sender=s.id, held=Reason.SENDER_UNKNOWN) for s in self.parts.senders]
+        waiting += [
+            Selection(sender=s.id, held=Reason.SENDER_UNPROVEN)
+            for s in self.parts.senders
+            if s.send_as is Rung.UPSTREAM and s.upstream is not None
+        ]
         if (await self.store.count()).get(State.HELD):
             for selection in waiting:
                 await self.store.act(Verb.RELEASE, selection, now())
+        for hop in changed:
+            await self.credentials.forget(hop)
 
     async def _close(self) -> None:
         self._systemd.stopping()
@@ -353,6 +369,11 @@ class Daemon:
         notes = list(self._notes)
         if blocked:
             notes.append(phrases.remedy(Reason.NETWORK_PORT_BLOCKED, "en"))
+        if (record := self.parts.domains.missing_key) is not None:
+            notes.append(
+                f"our key is not seen at {record}: mail on default addresses waits or leaves unproven, as "
+                "platform.if_unproven says; publish the record that `relayd dkim new` prints"
+            )
         return Service(
             version=__version__,
             hostname=self.parts.settings.hostname,
@@ -394,7 +415,7 @@ class Daemon:
                 parts = Parts(settings, await _senders(settings, self.store), self)
             except ConfigErrors as wrong:
                 return [str(error) for error in wrong.errors]
-            except (SendersError, OSError) as error:
+            except (SendersError, StoreError, OSError) as error:
                 return [str(error)]
             await self._take_over(parts)
             return []
@@ -403,6 +424,7 @@ class Daemon:
         old, self.parts = self.parts, parts
         limits = parts.settings.delivery
         self.hops.resize(total=limits.parallel, per_hop=limits.parallel_per_hop)
+        self.hops.reopen(math.inf)  # a person changed something: no hop rests any longer
         self.dispatcher.couriers = parts.couriers
         self.dispatcher.dresser = parts.dresser
         self.dispatcher.rules = _rules(parts.settings)
@@ -412,7 +434,10 @@ class Daemon:
         self.acceptor.answer_within = limits.answer_within
         self.server.reconfigure(parts.settings, Logins(parts.settings.logins))
         self._watch_domains()
-        await self._resume()
+        try:
+            await self._resume()
+        except StoreError as error:
+            log.error("held mail that the new settings let go is still held, reload again: %s", error)
         for courier in old.couriers.values():
             await courier.close()
         await old.domains.close()
@@ -431,14 +456,18 @@ class Daemon:
         """Look at the proofs that the settings now want, and no longer at others."""
         for task in self._domain_tasks:
             task.cancel()
-        self._domain_tasks = [self._start(self.parts.domains.watch()), self._start(self._check_return_path())]
+        self._domain_tasks = [self._start(self.parts.domains.watch()), self._start(self._check_dns())]
 
-    async def _check_return_path(self) -> None:
-        platform = self.parts.settings.platform
-        problem = await return_path_problem(self.parts.resolver, platform.return_path or platform.domain)
-        if problem:
-            log.warning("%s", problem)
-        self._notes = (*self.vault.warnings, *([problem] if problem else []))
+    async def _check_dns(self) -> None:
+        """What DNS says about us: the way back for bounces, and our name in IPv6."""
+        parts, platform = self.parts, self.parts.settings.platform
+        problem = await return_path_problem(parts.resolver, platform.return_path or platform.domain)
+        found = await families(parts.settings.delivery.families, parts.resolver, ipv6_source())
+        parts.direct.families = found.use
+        notes = [note for note in (problem, found.note) if note is not None]
+        for note in notes:
+            log.warning("%s", note)
+        self._notes = (*self.vault.warnings, *notes)
 
 
 class SendersError(Exception):

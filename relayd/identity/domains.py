@@ -96,6 +96,11 @@ class Domains:
             return None
         return looked.proof.proven
 
+    @property
+    def missing_key(self) -> str | None:
+        """Where receivers don't find the platform's own key, as far as we know; None where they do."""
+        return self._name(self._platform) if self.known(self._platform) is False else None
+
     async def proven(self, domain: str) -> bool:
         """As `known`, looking when need be. With DNS in trouble the last known answer counts."""
         known = self.known(domain)

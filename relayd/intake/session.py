@@ -62,10 +62,13 @@ class Session:
         self._known = found
         return answer.LOGGED_IN()
 
-    async def mail(self, mail: MailFrom) -> None:
+    async def mail(self, mail: MailFrom) -> Answer | None:
         self._forget()
+        if self._acceptor.store.low_on_space(self._limits.message_size):
+            return answer.FULL()
         self._mail = mail
         self._sender = self._acceptor.senders.early(self._identity.may_be, mail.address)
+        return None
 
     async def rcpt(self, address: Address) -> Answer:
         if address in self._recipients:

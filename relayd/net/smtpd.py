@@ -198,7 +198,10 @@ class Connection(Line):
             self._say(answer.NESTED_MAIL())
             return
         mail = commands.parse_mail(argument, extended=self.session.extended_smtp, limit=self._terms.size)
-        await self._client.mail(mail)
+        no = await self._client.mail(mail)
+        if no is not None:
+            self._say(no)
+            return
         self.envelope.mail_from = str(mail.address or "")
         self.envelope.smtp_utf8 = mail.smtputf8
         self._say(answer.MAIL_OK())

@@ -73,8 +73,8 @@ class Client(Protocol):
     @property
     def logged_in(self) -> bool: ...
 
-    async def mail(self, mail: MailFrom) -> None:
-        """A message begins."""
+    async def mail(self, mail: MailFrom) -> Answer | None:
+        """A message begins; an answer is why it may not just now."""
         ...
 
     async def rcpt(self, address: Address) -> Answer: ...

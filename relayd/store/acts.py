@@ -31,7 +31,7 @@ VOID: Final = (
 """Leases end with their process. `state < 2` as in the index, which SQLite uses for nothing less."""
 
 SELECT: Final = (
-    "SELECT r.id, r.hop, r.sender, r.address, r.state, m.id, m.ref, m.facts, m.dressing, r.pending"
+    "SELECT r.id, r.hop, r.sender, r.address, r.state, m.id, m.ref, m.facts, m.dressing, r.pending, r.held"
     " FROM recipient r CROSS JOIN message m ON m.n = r.id >> 16 WHERE r.state < 2"
 )
 
@@ -108,7 +108,7 @@ def _change(
     now: datetime,
     acted: Acted,
 ) -> None:
-    identity, hop, sender, address, state, message, ref, facts, dressing, _ = row
+    identity, hop, sender, address, state, message, ref, facts, dressing, _, held = row
     rung, proof = rows.entitlement(dressing)
     event = verbs.acted(
         verb,
@@ -121,6 +121,7 @@ def _change(
         proof=proof,
         recipient=address,
         test=rows.is_test(facts),
+        held=Reason(held) if held else None,
     )
     transaction.note([(identity >> rows.SHIFT, event)])
     to, stamp = verbs.TO[verb], rows.stamp(now)

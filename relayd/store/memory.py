@@ -317,13 +317,13 @@ class MemoryStore:
         return False
 
     def _act(self, row: Row, verb: Verb, reason: Reason | None, now: datetime) -> None:
-        row.state = verbs.TO[verb]
+        held, row.state = row.held, verbs.TO[verb]
         row.held = reason if row.state is State.HELD else None
         row.due, row.wait = now, 0.0
         row.ended = now if row.state is State.FAILED else None
         if verb is Verb.RELEASE:
             row.progress = replace(row.progress, released=True)
-        event = verbs.acted_on(row.mail.message, row.recipient, verb, reason, now)
+        event = verbs.acted_on(row.mail.message, row.recipient, verb, reason, now, held)
         self._write([event])
         if verb in verbs.DELAYED:
             self._watchers.acted([event])

@@ -62,8 +62,9 @@ def acted(
     proof: Proof | None,
     recipient: str,
     test: bool,
+    held: Reason | None = None,
 ) -> Event:
-    """The event of one recipient that was acted on."""
+    """The event of one recipient that was acted on. `held`: why it was held until now."""
     if verb is Verb.CANCEL and reason is None:
         reason = Reason.CANCELLED
     return Event(
@@ -78,11 +79,17 @@ def acted(
         final=TO[verb] is State.FAILED,
         reason=reason,
         test=test,
+        detail={"last_reason": held.value} if verb is Verb.EXPIRE and held is not None else {},
     )
 
 
 def acted_on(
-    message: Message, recipient: Recipient, verb: Verb, reason: Reason | None, now: datetime
+    message: Message,
+    recipient: Recipient,
+    verb: Verb,
+    reason: Reason | None,
+    now: datetime,
+    held: Reason | None = None,
 ) -> Event:
     """`acted` for a message at hand."""
     return acted(
@@ -96,6 +103,7 @@ def acted_on(
         proof=message.dressing.proof,
         recipient=str(recipient.address),
         test=message.test,
+        held=held,
     )
 
 

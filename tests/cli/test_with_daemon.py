@@ -198,6 +198,7 @@ async def test_held_mail_is_listed_released_and_cancelled(make_world: Any) -> No
         assert "why: signing.failed" in listed
         assert "0 recipients queued, 1 held" in listed
         assert json.loads(await run(world, "queue", "list", "--json"))["counts"]["held"] == 1
+        assert "our key is not seen at other._domainkey.my.platform.example" in await run(world, "status")
         assert identity in await run(world, "queue", "show", identity)
         assert "which messages?" in await run(world, "queue", "cancel", expect=64)
         assert await run(world, "queue", "retry", "--sender", "acme") == "retry: 0 recipients\n"

@@ -218,6 +218,34 @@ async def test_a_closed_port_25_is_said_and_mail_is_held(make_world: Any, invoic
         assert code != 0 or "not well" in out
 
 
+async def test_mail_held_for_port_25_leaves_by_the_smarthost_that_a_reload_brings(
+    make_world: Any, invoice: Invoice
+) -> None:
+    """Also what was attempted before: its bytes stay, only the way changes."""
+    domains = ("one.example", "two.example", "three.example", "customer.example")
+    async with make_world() as world, Receiver() as smarthost:
+        await world.receiver.stop_listening()
+        await world.daemon.start()
+        for domain in domains:
+            await hand_in(world.daemon, invoice(f"kunde@{domain}"))
+            await world.daemon.until(
+                lambda n=domain: any(
+                    e.get("recipient") == f"kunde@{n}" and e["type"] in ("deferred", "held")
+                    for e in world.daemon.events()
+                ),
+                "tried",
+            )
+        await world.daemon.until(lambda: len(kinds(world.daemon, "held")) >= 1, "held")
+
+        plain = {"host": "127.0.0.1", "port": smarthost.port, "tls": "none"}
+        change(world.daemon.config, platform__smarthost=plain)
+        await hang_up(world.daemon, "config read again")
+
+        got = await smarthost.wait_for(4)
+        assert sorted(one.recipients[0] for one in got) == sorted(f"kunde@{domain}" for domain in domains)
+        assert world.receiver.received == []
+
+
 async def test_a_second_daemon_on_the_same_state_ends_at_once(world: Any) -> None:
     environ = {**os.environ, "RELAYD_LISTEN": "[{address: 127.0.0.1, port: 0}]"}
     second = await asyncio.create_subprocess_exec(

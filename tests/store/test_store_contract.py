@@ -571,6 +571,17 @@ async def test_hold_keeps_waiting_recipients_back_with_the_reason(desk: Any) -> 
     assert [parcel.message.sender for parcel in await desk.lease()] == ["acme"]
 
 
+async def test_what_was_held_too_long_says_what_it_waited_for(desk: Any) -> None:
+    await desk.put()
+    now = desk.clock()
+    await desk.store.act(Verb.HOLD, Selection(), now, Reason.AUTH_WRONG_PASSWORD)
+    assert await desk.store.act(Verb.EXPIRE, Selection(state=State.HELD), now, Reason.EXPIRED) == 1
+
+    [event] = [event for event in await desk.store.journal(0) if event.final]
+    assert (event.type, event.reason) == (EventType.EXPIRED, Reason.EXPIRED)
+    assert event.detail == {"last_reason": "auth.wrong_password"}
+
+
 async def test_cancel_is_final_for_queued_and_held(desk: Any) -> None:
     await desk.put()
     await desk.put(held=Reason.SENDER_UNPROVEN)
