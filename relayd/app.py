@@ -238,8 +238,8 @@ class Daemon:
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
         self._watch_domains()
-        self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
-        log.info("relayd %s is ready for the mail of %d senders", __version__, len(self.parts.senders))
+        self._systemd.ready(self._whose_mail)
+        log.info("relayd %s is ready for the %s", __version__, self._whose_mail)
         _calm_the_collector()
 
     async def run(self) -> int:
@@ -387,6 +387,11 @@ class Daemon:
             },
         )
 
+    def language(self, sender: str | None) -> str:
+        """The language that this sender reads; English for one that isn't there any more."""
+        known = self.parts.senders.get(sender) if sender is not None else None
+        return known.language if known is not None else "en"
+
     async def act(self, verb: Verb, selection: Selection) -> int:
         """As `Store.act`; a released sender (or smarthost hop) may log in again."""
         if verb is Verb.RELEASE:
@@ -450,7 +455,12 @@ class Daemon:
             log.error("config not taken, the old one stays: %s", problem)
         if not problems:
             log.info("config read again; %d senders", len(self.parts.senders))
-        self._systemd.ready(f"mail of {len(self.parts.senders)} senders")
+        self._systemd.ready(self._whose_mail)
+
+    @property
+    def _whose_mail(self) -> str:
+        count = len(self.parts.senders)
+        return f"mail of {count} sender{'' if count == 1 else 's'}"
 
     def _watch_domains(self) -> None:
         """Look at the proofs that the settings now want, and no longer at others."""

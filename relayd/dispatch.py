@@ -99,6 +99,10 @@ class Credentials(Protocol):
 
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None: ...
 
+    async def taken(self, hop: Hop, now: datetime) -> None:
+        """The server took mail from us, so the login is good."""
+        ...
+
 
 def _reason_to_wait(message: Message) -> Reason:
     """Which proof a message waits for that can't be dressed anew; it is let go when that proof is back."""
@@ -247,6 +251,8 @@ class Dispatcher:
         await self._settle(parcel, ending)
         if refused is not None:
             await self._after_refusal(parcel, refused, current)
+        elif parcel.hop.route is not Route.DIRECT and any(a.verdict.fate is Fate.SENT for a in attempts):
+            await self._say_taken(parcel)
 
     async def _without_trying(self, parcel: Parcel) -> Ending | None:
         """What ends this lease without a try: the sender is gone, or its proof is. None: deliver."""
@@ -367,6 +373,12 @@ class Dispatcher:
             await self._credentials.refuse(parcel, refused, self._clock())
         except StoreError as error:
             log.error("the login of %s was refused, which can't be kept: %s", parcel.hop.key, error)
+
+    async def _say_taken(self, parcel: Parcel) -> None:
+        try:
+            await self._credentials.taken(parcel.hop, self._clock())
+        except StoreError as error:
+            log.error("that the login of %s is good again can't be kept: %s", parcel.hop.key, error)
 
     async def _after_refusal(self, parcel: Parcel, refused: Attempt, current: bool) -> None:
         """What waits for this hop is held with the reason, too. Where the settings changed while the login

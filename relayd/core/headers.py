@@ -102,8 +102,6 @@ class AppHeaders:
     sender: str | None = None
     ref: str | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
-    key: str | None = None
-    force: bool = False
     answer_within: timedelta | None = None
 
 
@@ -202,17 +200,20 @@ def app_headers(block: HeaderBlock) -> AppHeaders:
     told = [name for name in block.index if name.startswith("x-relayd-")]
     if not told:
         return _NOTHING_TOLD
+    for name in _NOT_BUILT.intersection(told):
+        _malformed(f"{name.title()} is not built yet, and nobody should rely on it: leave it out")
     return AppHeaders(
         sender=_said(block, "X-Relayd-Sender", _REF_MAX),
         ref=_said(block, "X-Relayd-Ref", _REF_MAX),
         meta=_meta(block, [name for name in told if name.startswith("x-relayd-meta-")]),
-        key=_said(block, "X-Relayd-Key", _REF_MAX),
-        force=_flag(block, "X-Relayd-Force"),
         answer_within=_duration(block, "X-Relayd-Answer-Within"),
     )
 
 
 _NOTHING_TOLD = AppHeaders()
+_NOT_BUILT = frozenset(
+    {"x-relayd-key", "x-relayd-force"}
+)  # promised; an app that counts on them must hear it
 
 
 def _said(block: HeaderBlock, name: str, limit: int) -> str | None:
@@ -234,14 +235,6 @@ def _meta(block: HeaderBlock, names: list[str]) -> Mapping[str, str]:
         _malformed(f"the header has {len(names)} X-Relayd-Meta fields; at most {_META_FIELDS} are taken")
     said = ((name.removeprefix("x-relayd-meta-"), _said(block, name, _META_MAX)) for name in names)
     return {name: text or "" for name, text in said}
-
-
-def _flag(block: HeaderBlock, name: str) -> bool:
-    text = _said(block, name, _REF_MAX)
-    known = {None: False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
-    if (text and text.lower()) not in known:
-        _malformed(f'{name} is "{shown(str(text))}"; write 1 or 0')
-    return known[text and text.lower()]
 
 
 def _duration(block: HeaderBlock, name: str) -> timedelta | None:

@@ -145,7 +145,9 @@ class SenderSettings(Model):
         IfUnproven.DEFAULT,
         "While the wanted rung isn't proven: fall back to the `default` address, `hold`, or `reject`.",
     )
-    language: Literal["de", "en", "fr", "nl"] = _key("en", "Language of texts for this sender.")
+    language: Literal["de", "en", "fr", "nl"] = _key(
+        "en", "Language that this sender reads; the API gives texts in it with `lang=sender`."
+    )
     test: bool = _key(False, "true: deliver to nobody and report as if.")
     upstream: Smarthost | None = _key(None, "The sender's own submission server, for `send_as: upstream`.")
 

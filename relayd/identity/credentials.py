@@ -36,6 +36,7 @@ class Credentials:
         self.refused: dict[str, Reason] = {}  # by hop key; others only read it
         self.of_senders: dict[str, Reason] = {}  # the same by sender id, for the sender ladder
         self._tried: dict[str, str] = {}  # by hop key: the fingerprint of what was refused
+        self._hoped: set[Hop] = set()  # refused once, and to be tried again
 
     async def load(self) -> Mapping[Hop, Reason]:
         """Read what earlier runs learnt, and compare it with the settings as they are now. Returns what no
@@ -83,6 +84,14 @@ class Credentials:
         fact = {"fingerprint": self._print(parcel.hop), "reason": reason.value, "since": now.isoformat()}
         await self._store.remember(KIND, parcel.hop.key, fact, [event])
 
+    async def taken(self, hop: Hop, now: datetime) -> None:
+        """A server took mail from us: if its login was refused before, that is over, and is said once."""
+        if hop not in self._hoped:
+            return
+        self._hoped.discard(hop)
+        sender = hop.name if hop.route is Route.UPSTREAM else None
+        await self._store.note([Event(time=now, type=EventType.UPSTREAM_OK, sender=sender)])
+
     async def forget(self, hop: Hop) -> Reason | None:
         """The login may be tried again. Returns why it was refused, None when it was not."""
         await self._store.forget(KIND, hop.key)
@@ -92,9 +101,13 @@ class Credentials:
         if hop.route is Route.UPSTREAM:
             self.of_senders.pop(hop.name, None)
         self._tried.pop(hop.key, None)
-        return self.refused.pop(hop.key, None)
+        reason = self.refused.pop(hop.key, None)
+        if reason is not None:
+            self._hoped.add(hop)
+        return reason
 
     def _note(self, hop: Hop, reason: Reason) -> None:
+        self._hoped.discard(hop)
         self.refused[hop.key] = reason
         self._tried[hop.key] = self._print(hop)
         if hop.route is Route.UPSTREAM:

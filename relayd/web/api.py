@@ -34,6 +34,9 @@ LIMIT_MAX = 1000
 SEQ_MAX = 2**53  # what every reader of JSON can count to
 WAIT_MAX = 60.0  # seconds a long poll may hang; clients and proxies time out around this
 PREFIX = "/api/v1"
+OPERATORS = frozenset({"retry", "hold", "release", "cancel"})  # `expire` is the daemon's own
+OF_SENDER = "sender"
+"""`lang=sender`: each text in the language of the sender it concerns, as its settings say."""
 
 MESSAGE_ID = re.compile(r"[A-Z2-7]{26}")
 
@@ -58,6 +61,10 @@ class Control(Protocol):
     def store(self) -> Store: ...
 
     def service(self) -> Service: ...
+
+    def language(self, sender: str | None) -> str:
+        """What `lang=sender` means for this sender."""
+        ...
 
     async def act(self, verb: Verb, selection: Selection) -> int:
         """As `Store.act`; releasing a sender lets its refused login be tried again."""
@@ -114,7 +121,9 @@ class _Api:
             except TimeoutError:
                 pass
             events = await store.journal(after, limit)
-        found = [in_language(journal.as_dict(event), language) for event in events]
+        found = [
+            in_language(journal.as_dict(event), self._spoken(language, event.sender)) for event in events
+        ]
         return JSONResponse({"events": found, "next": events[-1].seq if events else after})
 
     async def messages(self, request: Request) -> JSONResponse:
@@ -131,7 +140,8 @@ class _Api:
         records = await self._control.store.find(Selection(message=message), 1)
         if not records:
             raise Refused(404, f"no message {message}", "ids are kept for retention.metadata; look up by ref")
-        return JSONResponse(message_as_dict(records[0], _language(request)))
+        language = self._spoken(_language(request), records[0].message.sender)
+        return JSONResponse(message_as_dict(records[0], language))
 
     async def queue(self, request: Request) -> JSONResponse:
         """Messages that wait: queued and held ones."""
@@ -161,15 +171,18 @@ class _Api:
             for record in await self._control.store.find(selection, limit if status is None else LIMIT_MAX):
                 records[record.message.id] = record
         newest = sorted(records.values(), key=lambda record: record.message.id, reverse=True)
-        found = [message_as_dict(record, language) for record in newest]
+        found = [message_as_dict(record, self._spoken(language, record.message.sender)) for record in newest]
         if status is not None:
             found = [each for each in found if any(r["status"] == status for r in each["recipients"])]
         return found[:limit]
 
+    def _spoken(self, language: str | None, sender: str | None) -> str | None:
+        return self._control.language(sender) if language == OF_SENDER else language
+
     async def act(self, request: Request) -> JSONResponse:
         """Retry, hold, release or cancel what a selection names."""
         name = request.path_params["verb"]
-        if name not in {str(verb) for verb in Verb}:
+        if name not in OPERATORS:
             raise Refused(404, f"no verb {_shown(name)}", "use retry, hold, release or cancel")
         selection = _selection(await _body(request))
         number = await self._control.act(Verb(name), selection)
@@ -344,7 +357,8 @@ def _limit(request: Request, default: int) -> int:
 
 
 def _language(request: Request) -> str | None:
-    return _known_language(request.query_params.get("lang"))
+    language = request.query_params.get("lang")
+    return language if language == OF_SENDER else _known_language(language)
 
 
 def _known_language(language: str | None) -> str | None:

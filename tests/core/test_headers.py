@@ -201,35 +201,35 @@ def test_app_headers_are_read_whatever_their_case_and_encoding() -> None:
         b"X-RELAYD-META-Invoice: 42\r\n"
         b"X-Relayd-Meta-Empty:\r\n"
         b"X-Relayd-Meta-Raw: Gr\xc3\xbcn\r\n"
-        b"X-Relayd-Key: k-1\r\n"
-        b"X-Relayd-Force: Yes\r\n"
         b"X-Relayd-Answer-Within: 5s\r\n"
     )
     assert headers.app_headers(block) == AppHeaders(
         sender="acme",
         ref="Grün 2026-1",
         meta={"invoice": "42", "empty": "", "raw": "Grün"},
-        key="k-1",
-        force=True,
         answer_within=timedelta(seconds=5),
     )
 
 
 def test_an_empty_app_header_tells_nothing() -> None:
-    block = headers.parse(b"X-Relayd-Ref:  \r\nX-Relayd-Force:\r\nX-Relayd-Answer-Within: \r\n")
+    block = headers.parse(b"X-Relayd-Ref:  \r\nX-Relayd-Answer-Within: \r\n")
     assert headers.app_headers(block) == AppHeaders()
 
 
-@pytest.mark.parametrize(("value", "force"), [(b"0", False), (b"no", False), (b"1", True), (b"TRUE", True)])
-def test_force_is_a_yes_or_a_no(value: bytes, force: bool) -> None:
-    assert headers.app_headers(headers.parse(b"X-Relayd-Force: " + value + b"\r\n")).force is force
+@pytest.mark.parametrize("name", ["X-Relayd-Key", "X-Relayd-Force"])
+def test_what_is_promised_and_not_built_is_refused_not_ignored(name: str) -> None:
+    """An app that sends a key counts on it that nothing is sent twice."""
+    with pytest.raises(headers.HeaderRefused) as no:
+        headers.app_headers(headers.parse(name.encode() + b": 1\r\n"))
+
+    assert no.value.refusal.code == 554
+    assert f"{name} is not built yet" in no.value.refusal.text
 
 
 @pytest.mark.parametrize(
     ("field", "why"),
     [
         (b"X-Relayd-Ref: a\r\nX-Relayd-Ref: b\r\n", "2 X-Relayd-Ref fields"),
-        (b"X-Relayd-Force: maybe\r\n", '"maybe"; write 1 or 0'),
         (b"X-Relayd-Answer-Within: 5\r\n", '"5"; write a duration with its unit'),
         (b"X-Relayd-Ref: " + b"a" * 201 + b"\r\n", "201 characters; at most 200"),
         (b"X-Relayd-Ref: " + b"a" * 2000 + b"\r\n", "2001 octets"),

@@ -164,6 +164,8 @@ class Logins:
     def mark(self, hop: Hop) -> str:
         return self.password
 
+    async def taken(self, hop: Hop, now: datetime) -> None: ...
+
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None:
         self.refused.append((parcel.hop.key, attempt.verdict.reason))
 

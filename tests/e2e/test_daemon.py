@@ -194,6 +194,9 @@ async def test_a_refused_login_is_tried_once_and_again_only_after_a_change(
             assert [taken for _, taken in upstream.logins if taken] != []
             assert sum(not taken for _, taken in upstream.logins) == 2
             assert ("upstream_failed", "auth.wrong_password") in kinds(daemon, "upstream_failed")
+            await daemon.until(
+                lambda: count(daemon, "upstream_ok") == 1, "the login is good again, said once"
+            )
             assert "wrong-canary" not in daemon.tail(100_000) + daemon.status_log.read_text()
 
 

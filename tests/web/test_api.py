@@ -62,6 +62,9 @@ class Desk:
             refused_logins={"acme": "auth.wrong_password"},
         )
 
+    def language(self, sender: str | None) -> str:
+        return "de" if sender == "acme" else "en"
+
     async def act(self, verb: Verb, selection: Selection) -> int:
         self.acts.append((verb, selection))
         return await self.store.act(verb, selection, NOW)
@@ -205,6 +208,25 @@ async def test_texts_come_in_all_languages_or_in_the_one_asked_for(client: Clien
     assert set(every["text"]) >= {"de", "en"}
     assert german["text"] == every["text"]["de"]
     assert german["remedy"] == every["remedy"]["de"]
+
+
+async def test_texts_come_in_the_language_of_the_sender_they_concern(client: Client) -> None:
+    await put(client.desk.store, "A", "anna", held=Reason.SENDER_UNPROVEN)
+
+    [every] = (await client.get("/events"))["events"]
+    [event] = (await client.get("/events?lang=sender"))["events"]
+    [message] = (await client.get("/messages?lang=sender"))["messages"]
+    one = await client.get(f"/messages/{ID.format('A')}?lang=sender")
+
+    assert event["text"] == every["text"]["de"]
+    assert message["recipients"][0]["text"] == every["text"]["de"]
+    assert one["recipients"][0]["text"] == every["text"]["de"]
+
+
+async def test_the_daemon_s_own_verbs_are_not_for_operators(client: Client) -> None:
+    status, _ = await client.post("/queue/expire", {"ref": "INV-1"})
+
+    assert status == 404
 
 
 async def test_an_open_long_poll_does_not_keep_the_daemon_from_stopping(tmp_path: Path) -> None:
