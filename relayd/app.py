@@ -1,9 +1,8 @@
-"""Composition root: settings in, running daemon out. The only file that names concrete classes."""
+"""Composition root: settings in, running daemon out. Only this file and `parts` name concrete classes."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import logging
 import math
@@ -13,8 +12,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +20,27 @@ import uvloop
 
 from relayd import __version__, logs
 from relayd.config import ConfigErrors, read
-from relayd.core import localparts, phrases
-from relayd.core.address import Address
+from relayd.core import phrases
 from relayd.core.delivery import State
 from relayd.core.event import Event
 from relayd.core.hops import Hops
-from relayd.core.mail import Hop, Route, Rung
+from relayd.core.mail import Hop, Rung
 from relayd.core.reasons import Reason
-from relayd.core.retry import LOGIN_REFUSED, RetryRules
-from relayd.core.sender import Sender, Senders, Upstream
-from relayd.core.settings import SenderSettings, Settings, Smarthost
-from relayd.couriers.direct import DirectCourier
-from relayd.couriers.handover import UPLOADS, Handover
+from relayd.core.retry import LOGIN_REFUSED
+from relayd.core.settings import Settings
+from relayd.couriers.handover import UPLOADS
 from relayd.couriers.nobody import Nobody
 from relayd.couriers.upstream import UpstreamCourier
-from relayd.dispatch import Courier, Dispatcher
-from relayd.dressing import Dresser
+from relayd.dispatch import Dispatcher
 from relayd.identity.credentials import Credentials
-from relayd.identity.domains import Domains, return_path_problem
+from relayd.identity.domains import return_path_problem
 from relayd.identity.ipv6 import families
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins
-from relayd.intake.recipients import Recipients
 from relayd.intake.server import Server, listeners
 from relayd.net import http, systemd
-from relayd.net.dns import Resolver
-from relayd.net.egress import Guard, Ourselves, ipv6_source
-from relayd.net.tls import Contexts
+from relayd.net.egress import ipv6_source
+from relayd.parts import LOCAL_PARTS, Parts, SendersError, now, rules_of, senders_of
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
@@ -65,9 +57,6 @@ INTAKE_DRAIN = 20.0
 
 DELIVERY_DRAIN = 50.0
 """Seconds for servers to answer our final dot; with the above, less than the unit's TimeoutStopSec."""
-
-LOCAL_PARTS = "local_part"
-"""Kind of the facts that say which sender a default address was given to, for ever."""
 
 NEED_RESTART = ("state_dir", "master_key_file", "listen", "http", "status_log", "hostname")
 """What can't change while running: open sockets and files, and our name in answers under way."""
@@ -126,80 +115,6 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-class Parts:
-    """What follows from the settings and is made anew when they are read again."""
-
-    def __init__(self, settings: Settings, senders: Senders, daemon: Daemon) -> None:
-        self.settings = settings
-        self.senders = senders
-        self._smarthost = _upstream(settings.platform.smarthost)
-        self.resolver = Resolver(settings.dns.nameservers)
-        self.domains = Domains(
-            resolver=self.resolver,
-            store=daemon.store,
-            platform=settings.platform.domain,
-            selector=settings.platform.dkim.selector,
-            public_key=daemon.vault.public_key,
-            senders=lambda: senders,
-            clock=now,
-            monotonic=time.monotonic,
-        )
-        self.dresser = Dresser(
-            vault=daemon.vault,
-            settings=settings,
-            domains=self.domains,
-            login_refused=daemon.credentials.of_senders,
-        )
-        self.couriers = self._couriers(daemon)
-        self.rules = _rules(settings)
-        smarthost = settings.platform.smarthost is not None
-        self.recipients = (
-            None
-            if smarthost
-            else Recipients(resolver=self.resolver, platform_domain=settings.platform.domain)
-        )
-
-    def _couriers(self, daemon: Daemon) -> Mapping[Route, Courier]:
-        settings = self.settings
-        places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
-        handover = functools.partial(
-            Handover,
-            uploads=daemon.uploads,
-            hostname=settings.hostname,
-            contexts=Contexts(settings.tls.ca_file),
-            ourselves=Ourselves(places),
-        )
-        upstream = functools.partial(
-            UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families
-        )
-        wanted = settings.delivery.families
-        self.direct = DirectCourier(
-            resolver=self.resolver,
-            guard=Guard(_texts(settings.allow_private.delivery)),
-            handover=handover(),
-            port=settings.delivery.mx_port,
-            # IPv6 only once `_check_dns` found that our address has a name.
-            families=[family for family in wanted if family != "ipv6"] or wanted,
-            require_tls=settings.delivery.require_tls,
-            own_names=[settings.hostname],
-            anchor=settings.platform.domain,
-        )
-        return {
-            Route.DIRECT: self.direct,
-            Route.UPSTREAM: upstream(
-                guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover()
-            ),
-            Route.SMARTHOST: upstream(guard=None, handover=handover()),
-        }
-
-    def upstream(self, hop: Hop) -> Upstream | None:
-        """The server of a hop, as it is configured now."""
-        if hop.route is Route.SMARTHOST:
-            return self._smarthost
-        sender = self.senders.get(hop.name)
-        return sender.upstream if sender else None
-
-
 class Daemon:
     """The running service; to the API it is `Control`."""
 
@@ -249,7 +164,7 @@ class Daemon:
         return self._exit_code
 
     async def _build(self, settings: Settings) -> None:
-        self.parts = parts = Parts(settings, await _senders(settings, self.store), self)
+        self.parts = parts = await self._parts(settings)
         limits = settings.delivery
         self.hops = Hops(total=limits.parallel, per_hop=limits.parallel_per_hop)
         self.dispatcher = Dispatcher(
@@ -260,7 +175,7 @@ class Daemon:
             dresser=parts.dresser,
             sender=lambda id: self.parts.senders.get(id),
             credentials=self.credentials,
-            rules=_rules(settings),
+            rules=rules_of(settings),
             clock=now,
             monotonic=time.monotonic,
             dice=random.random,
@@ -290,6 +205,16 @@ class Daemon:
             refused=lambda: self.credentials.refused,
             clock=now,
             monotonic=time.monotonic,
+        )
+
+    async def _parts(self, settings: Settings) -> Parts:
+        return Parts(
+            settings,
+            await senders_of(settings, self.store),
+            store=self.store,
+            vault=self.vault,
+            login_refused=self.credentials.of_senders,
+            uploads=self.uploads,
         )
 
     async def _resume(self) -> None:
@@ -417,7 +342,7 @@ class Daemon:
                 problems = _frozen(self.parts.settings, settings)
                 if problems:
                     return problems
-                parts = Parts(settings, await _senders(settings, self.store), self)
+                parts = await self._parts(settings)
             except ConfigErrors as wrong:
                 return [str(error) for error in wrong.errors]
             except (SendersError, StoreError, OSError) as error:
@@ -432,7 +357,7 @@ class Daemon:
         self.hops.reopen(math.inf)  # a person changed something: no hop rests any longer
         self.dispatcher.couriers = parts.couriers
         self.dispatcher.dresser = parts.dresser
-        self.dispatcher.rules = _rules(parts.settings)
+        self.dispatcher.rules = rules_of(parts.settings)
         self.acceptor.senders = parts.senders
         self.acceptor.dresser = parts.dresser
         self.acceptor.recipients = parts.recipients
@@ -480,64 +405,6 @@ class Daemon:
         self._notes = (*self.vault.warnings, *notes)
 
 
-class SendersError(Exception):
-    """Senders of the config that can't be had; one line each."""
-
-
-async def _senders(settings: Settings, store: Store) -> Senders:
-    """The senders with their default addresses, which are remembered for ever. Raises SendersError."""
-    wishes = [
-        localparts.Wish(sender=id, name=s.name, contact=s.address, local_part=s.local_part)
-        for id, s in settings.senders.items()
-    ]
-    given = {part: fact["sender"] for part, fact in (await store.recall(LOCAL_PARTS)).items()}
-    assigned = localparts.assign(wishes, given)
-    if assigned.refused:
-        raise SendersError(
-            "; ".join(f"senders.{id}.local_part: {why}" for id, why in assigned.refused.items())
-        )
-    for part, sender in assigned.new.items():
-        await store.remember(LOCAL_PARTS, part, {"sender": sender})
-    unknown = None if settings.unknown_sender == "reject" else settings.unknown_sender
-    domain = settings.platform.domain
-    return Senders(
-        [_sender(id, s, Address(assigned.parts[id], domain)) for id, s in settings.senders.items()],
-        unknown=unknown,
-    )
-
-
-def _sender(id: str, settings: SenderSettings, default_address: Address) -> Sender:
-    return Sender(
-        id=id,
-        name=settings.name,
-        contact=settings.address,
-        confirmed=settings.confirmed,
-        default_address=default_address,
-        send_as=settings.send_as,
-        if_unproven=settings.if_unproven,
-        language=settings.language,
-        test=settings.test,
-        upstream=_upstream(settings.upstream),
-    )
-
-
-def _upstream(settings: Smarthost | None) -> Upstream | None:
-    return (
-        None
-        if settings is None
-        else Upstream(**{name: getattr(settings, name) for name in Upstream.__slots__})
-    )
-
-
-def _rules(settings: Settings) -> RetryRules:
-    delivery = settings.delivery
-    return RetryRules(
-        give_up_after=delivery.give_up_after.total_seconds(),
-        warn_after=delivery.warn_after.total_seconds(),
-        retry_after=tuple(wait.total_seconds() for wait in delivery.retry_after),
-    )
-
-
 def _frozen(old: Settings, new: Settings) -> list[str]:
     """What can't change without a restart and did."""
     changed = [name for name in NEED_RESTART if getattr(old, name) != getattr(new, name)]
@@ -552,11 +419,3 @@ def _api_socket(settings: Settings, given: Sequence[socket.socket]) -> socket.so
 
 def _sentence(event: Event) -> str:
     return phrases.smtp_sentence(event.reason or Reason.UNKNOWN)
-
-
-def _texts(networks: Iterable[object]) -> list[str]:
-    return [str(network) for network in networks]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -1,0 +1,186 @@
+"""What follows from the settings and is made anew when they are read again: senders, proofs, couriers.
+
+The other half of the composition root, so that a reload is one value put in the place of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from relayd.core import localparts
+from relayd.core.address import Address
+from relayd.core.mail import Hop, Route
+from relayd.core.reasons import Reason
+from relayd.core.retry import RetryRules
+from relayd.core.sender import Sender, Senders, Upstream
+from relayd.core.settings import SenderSettings, Settings, Smarthost
+from relayd.couriers.direct import DirectCourier
+from relayd.couriers.handover import Handover
+from relayd.couriers.upstream import UpstreamCourier
+from relayd.dispatch import Courier
+from relayd.dressing import Dresser
+from relayd.identity.domains import Domains
+from relayd.intake.recipients import Recipients
+from relayd.net.dns import Resolver
+from relayd.net.egress import Guard, Ourselves
+from relayd.net.tls import Contexts
+from relayd.store.contract import Store
+from relayd.vault import Vault
+
+LOCAL_PARTS = "local_part"
+"""Kind of the facts that say which sender a default address was given to, for ever."""
+
+
+class Parts:
+    """What follows from the settings and is made anew when they are read again."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        senders: Senders,
+        *,
+        store: Store,
+        vault: Vault,
+        login_refused: Mapping[str, Reason],
+        uploads: asyncio.Semaphore,
+    ) -> None:
+        """`login_refused` by sender id, kept current by whoever learns of it; `uploads` bounds the large
+        bodies under way, of these parts and of those they replace."""
+        self.settings = settings
+        self.senders = senders
+        self._smarthost = _upstream(settings.platform.smarthost)
+        self.resolver = Resolver(settings.dns.nameservers)
+        self.domains = Domains(
+            resolver=self.resolver,
+            store=store,
+            platform=settings.platform.domain,
+            selector=settings.platform.dkim.selector,
+            public_key=vault.public_key,
+            senders=lambda: senders,
+            clock=now,
+            monotonic=time.monotonic,
+        )
+        self.dresser = Dresser(
+            vault=vault,
+            settings=settings,
+            domains=self.domains,
+            login_refused=login_refused,
+        )
+        self.couriers = self._couriers(uploads)
+        self.rules = rules_of(settings)
+        smarthost = settings.platform.smarthost is not None
+        self.recipients = (
+            None
+            if smarthost
+            else Recipients(resolver=self.resolver, platform_domain=settings.platform.domain)
+        )
+
+    def _couriers(self, uploads: asyncio.Semaphore) -> Mapping[Route, Courier]:
+        settings = self.settings
+        places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
+        handover = functools.partial(
+            Handover,
+            uploads=uploads,
+            hostname=settings.hostname,
+            contexts=Contexts(settings.tls.ca_file),
+            ourselves=Ourselves(places),
+        )
+        upstream = functools.partial(
+            UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families
+        )
+        wanted = settings.delivery.families
+        self.direct = DirectCourier(
+            resolver=self.resolver,
+            guard=Guard(_texts(settings.allow_private.delivery)),
+            handover=handover(),
+            port=settings.delivery.mx_port,
+            # IPv6 only once `_check_dns` found that our address has a name.
+            families=[family for family in wanted if family != "ipv6"] or wanted,
+            require_tls=settings.delivery.require_tls,
+            own_names=[settings.hostname],
+            anchor=settings.platform.domain,
+        )
+        return {
+            Route.DIRECT: self.direct,
+            Route.UPSTREAM: upstream(
+                guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover()
+            ),
+            Route.SMARTHOST: upstream(guard=None, handover=handover()),
+        }
+
+    def upstream(self, hop: Hop) -> Upstream | None:
+        """The server of a hop, as it is configured now."""
+        if hop.route is Route.SMARTHOST:
+            return self._smarthost
+        sender = self.senders.get(hop.name)
+        return sender.upstream if sender else None
+
+
+class SendersError(Exception):
+    """Senders of the config that can't be had; one line each."""
+
+
+async def senders_of(settings: Settings, store: Store) -> Senders:
+    """The senders with their default addresses, which are remembered for ever. Raises SendersError."""
+    wishes = [
+        localparts.Wish(sender=id, name=s.name, contact=s.address, local_part=s.local_part)
+        for id, s in settings.senders.items()
+    ]
+    given = {part: fact["sender"] for part, fact in (await store.recall(LOCAL_PARTS)).items()}
+    assigned = localparts.assign(wishes, given)
+    if assigned.refused:
+        raise SendersError(
+            "; ".join(f"senders.{id}.local_part: {why}" for id, why in assigned.refused.items())
+        )
+    for part, sender in assigned.new.items():
+        await store.remember(LOCAL_PARTS, part, {"sender": sender})
+    unknown = None if settings.unknown_sender == "reject" else settings.unknown_sender
+    domain = settings.platform.domain
+    return Senders(
+        [_sender(id, s, Address(assigned.parts[id], domain)) for id, s in settings.senders.items()],
+        unknown=unknown,
+    )
+
+
+def _sender(id: str, settings: SenderSettings, default_address: Address) -> Sender:
+    return Sender(
+        id=id,
+        name=settings.name,
+        contact=settings.address,
+        confirmed=settings.confirmed,
+        default_address=default_address,
+        send_as=settings.send_as,
+        if_unproven=settings.if_unproven,
+        language=settings.language,
+        test=settings.test,
+        upstream=_upstream(settings.upstream),
+    )
+
+
+def _upstream(settings: Smarthost | None) -> Upstream | None:
+    return (
+        None
+        if settings is None
+        else Upstream(**{name: getattr(settings, name) for name in Upstream.__slots__})
+    )
+
+
+def rules_of(settings: Settings) -> RetryRules:
+    delivery = settings.delivery
+    return RetryRules(
+        give_up_after=delivery.give_up_after.total_seconds(),
+        warn_after=delivery.warn_after.total_seconds(),
+        retry_after=tuple(wait.total_seconds() for wait in delivery.retry_after),
+    )
+
+
+def _texts(networks: Iterable[object]) -> list[str]:
+    return [str(network) for network in networks]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
