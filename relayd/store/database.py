@@ -90,7 +90,7 @@ def open_reader(path: Path) -> apsw.Connection:
 
 
 def _connect(path: Path) -> apsw.Connection:
-    db = apsw.Connection(str(path), statementcachesize=300)
+    db = apsw.Connection(str(path), statementcachesize=400)
     db.set_busy_timeout(5_000)  # only foreign tools that look at the file make us wait
     db.wal_autocheckpoint(0)
     db.pragma("cache_size", -CACHE)

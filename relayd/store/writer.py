@@ -296,8 +296,10 @@ _SETTLE = (
     " attempts = v.column6, waited = v.column7, uncertain = v.column8, warned = v.column9,"
     " released = v.column10, ended = v.column11, pending = NULL, last = coalesce(v.column12, last)"
 )
-_SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
-"""Rows per statement. Few sizes, so that each statement is compiled once."""
+_SIZES: Final = (64, *range(40, 0, -1))
+"""Rows per statement. Each statement gives the interpreter's lock away and waits to have it back, behind a busy
+loop for longer than SQLite works; so what 20 clients send at once goes into one statement a table. All of them
+fit the connection's cache, so each is compiled once."""
 
 _texts: dict[tuple[str, int, int], str] = {}
 
