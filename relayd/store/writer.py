@@ -297,9 +297,9 @@ _SETTLE = (
     " released = v.column10, ended = v.column11, pending = NULL, last = coalesce(v.column12, last)"
 )
 _SIZES: Final = (64, *range(40, 0, -1))
-"""Rows per statement. Each statement gives the interpreter's lock away and waits to have it back, behind a busy
-loop for longer than SQLite works; so what 20 clients send at once goes into one statement a table. All of them
-fit the connection's cache, so each is compiled once."""
+"""Rows per statement. Each statement gives the interpreter's lock away and waits to have it back, behind a
+busy loop for longer than SQLite works; so what 20 clients send at once goes into one statement a table. All
+of them fit the connection's cache, so each is compiled once."""
 
 _texts: dict[tuple[str, int, int], str] = {}
 
