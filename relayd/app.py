@@ -40,7 +40,7 @@ from relayd.intake.logins import Logins
 from relayd.intake.server import Server, listeners
 from relayd.net import http, systemd
 from relayd.net.egress import ipv6_source
-from relayd.parts import LOCAL_PARTS, Parts, SendersError, now, rules_of, senders_of
+from relayd.parts import LOCAL_PARTS, Parts, SendersError, now, senders_of
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
@@ -175,7 +175,7 @@ class Daemon:
             dresser=parts.dresser,
             sender=lambda id: self.parts.senders.get(id),
             credentials=self.credentials,
-            rules=rules_of(settings),
+            rules=parts.rules,
             clock=now,
             monotonic=time.monotonic,
             dice=random.random,
@@ -357,7 +357,7 @@ class Daemon:
         self.hops.reopen(math.inf)  # a person changed something: no hop rests any longer
         self.dispatcher.couriers = parts.couriers
         self.dispatcher.dresser = parts.dresser
-        self.dispatcher.rules = rules_of(parts.settings)
+        self.dispatcher.rules = parts.rules
         self.acceptor.senders = parts.senders
         self.acceptor.dresser = parts.dresser
         self.acceptor.recipients = parts.recipients

@@ -71,7 +71,7 @@ class Parts:
             login_refused=login_refused,
         )
         self.couriers = self._couriers(uploads)
-        self.rules = rules_of(settings)
+        self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
         self.recipients = (
             None
@@ -169,7 +169,7 @@ def _upstream(settings: Smarthost | None) -> Upstream | None:
     )
 
 
-def rules_of(settings: Settings) -> RetryRules:
+def _rules(settings: Settings) -> RetryRules:
     delivery = settings.delivery
     return RetryRules(
         give_up_after=delivery.give_up_after.total_seconds(),

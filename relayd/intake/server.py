@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relayd.core.settings import Listen, ListenTls, Settings
+from relayd.core.settings import Listen, Settings
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Failures, Logins
 from relayd.intake.session import Session
 from relayd.net.smtpd import Connection
 from relayd.net.smtpd_terms import Deadlines, Gate, Peer, Terms
+from relayd.net.tls import server_context
 
 BACKLOG = 256  # connections that wait in the kernel; apps connect in bursts
 SOCKET_MODE = 0o660  # of a Unix socket: our user, and the group of the clients
@@ -80,7 +81,9 @@ class Server:
 
     async def _listen(self, listener: Listener) -> asyncio.Server:
         listen = listener.listen
-        tls = None if listen.tls is None else _context(listen.tls, Path(self._settings.state_dir))
+        tls, state_dir = None, Path(self._settings.state_dir)
+        if listen.tls is not None:
+            tls = server_context(str(state_dir / listen.tls.certificate), str(state_dir / listen.tls.key))
         implicit = listen.tls is not None and listen.tls.mode == "implicit"
         factory = self._factory(listener, None if implicit else tls)
         loop = asyncio.get_running_loop()
@@ -160,11 +163,3 @@ def listeners(settings: Settings, handed_over: Sequence[socket.socket] = ()) -> 
 def _bound_to(sock: socket.socket) -> str:
     name = sock.getsockname()
     return str(name) if sock.family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
-
-
-def _context(tls: ListenTls, state_dir: Path) -> ssl.SSLContext:
-    """TLS 1.2 and later (RFC 8996), with create_default_context's choice of ciphers."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(state_dir / tls.certificate, state_dir / tls.key)
-    return context

@@ -44,7 +44,7 @@ def opportunistic() -> ssl.SSLContext:
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """For a listener. Raises OSError or ssl.SSLError for files that can't be used."""
+    """For a listener: TLS 1.2 and later (RFC 8996). Raises OSError or ssl.SSLError for useless files."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
