@@ -28,10 +28,14 @@ class EventType(StrEnum):
     HELD = "held"
     WARNED = "warned"
     # of senders, domains and the service
+    CONFIRMATION_SENT = "confirmation_sent"
+    CONFIRMED = "confirmed"
+    CONFIRMATION_EXPIRED = "confirmation_expired"
     PROVEN = "proven"
     UNPROVEN = "unproven"
     UPSTREAM_FAILED = "upstream_failed"
     UPSTREAM_OK = "upstream_ok"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
     RUNG_CHANGED = "rung_changed"
     SENDER_CHANGED = "sender_changed"
 
