@@ -309,7 +309,7 @@ GERMAN = Language(
         EventType.CONFIRMATION_SENT: "Die E-Mail mit der Bitte um Bestätigung der Adresse wurde gesendet.",
         EventType.CONFIRMED: "Die Adresse ist bestätigt.",
         EventType.CONFIRMATION_EXPIRED: "Die Adresse wurde nicht rechtzeitig bestätigt.",
-        EventType.CONSENT_WITHDRAWN: "Der Anbieter erkennt unsere Erlaubnis zu senden nicht mehr an: Jemand muss sich neu anmelden.",
+        EventType.CONSENT_WITHDRAWN: "Die Erlaubnis zu senden wurde entzogen: Jemand muss sich neu anmelden.",
         EventType.PROVEN: "Mit der eigenen Adresse darf gesendet werden.",
         EventType.UNPROVEN: "Mit der eigenen Adresse darf nicht gesendet werden: {text}",
         EventType.UPSTREAM_FAILED: "Das Senden über den eigenen Mailserver gelingt nicht: {text}",

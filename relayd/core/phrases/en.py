@@ -272,7 +272,7 @@ ENGLISH = Language(
         EventType.CONFIRMATION_SENT: "The mail that asks for confirmation of the address was sent.",
         EventType.CONFIRMED: "The address is confirmed.",
         EventType.CONFIRMATION_EXPIRED: "The address was not confirmed in time.",
-        EventType.CONSENT_WITHDRAWN: "The provider no longer accepts our permission to send: somebody has to sign in again.",
+        EventType.CONSENT_WITHDRAWN: "Sending permission was withdrawn: somebody has to sign in again.",
         EventType.PROVEN: "The own address may be used for sending.",
         EventType.UNPROVEN: "The own address may not be used for sending: {text}",
         EventType.UPSTREAM_FAILED: "Sending through the own mail server doesn't work: {text}",

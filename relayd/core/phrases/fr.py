@@ -305,7 +305,7 @@ FRENCH = Language(
         EventType.CONFIRMATION_SENT: "L’e-mail demandant la confirmation de l’adresse a été envoyé.",
         EventType.CONFIRMED: "L’adresse est confirmée.",
         EventType.CONFIRMATION_EXPIRED: "L’adresse n’a pas été confirmée à temps.",
-        EventType.CONSENT_WITHDRAWN: "Le fournisseur n’accepte plus notre autorisation d’envoi : quelqu’un doit se reconnecter.",
+        EventType.CONSENT_WITHDRAWN: "L'autorisation d'envoi a été retirée : il faut se reconnecter.",
         EventType.PROVEN: "L'adresse propre peut servir à l'envoi.",
         EventType.UNPROVEN: "L'adresse propre ne peut pas servir à l'envoi : {text}",
         EventType.UPSTREAM_FAILED: "L'envoi par le serveur de messagerie propre ne fonctionne pas : {text}",

@@ -289,7 +289,7 @@ DUTCH = Language(
         EventType.CONFIRMATION_SENT: "De e-mail met het verzoek om het adres te bevestigen is verzonden.",
         EventType.CONFIRMED: "Het adres is bevestigd.",
         EventType.CONFIRMATION_EXPIRED: "Het adres is niet op tijd bevestigd.",
-        EventType.CONSENT_WITHDRAWN: "De provider aanvaardt onze toestemming om te verzenden niet meer: iemand moet opnieuw inloggen.",
+        EventType.CONSENT_WITHDRAWN: "De toestemming om te verzenden is ingetrokken: log opnieuw in.",
         EventType.PROVEN: "Met het eigen adres mag worden verzonden.",
         EventType.UNPROVEN: "Met het eigen adres mag niet worden verzonden: {text}",
         EventType.UPSTREAM_FAILED: "Verzenden via de eigen mailserver lukt niet: {text}",
