@@ -21,6 +21,17 @@ class Tls:
     valid: bool
 
 
+class TlsFlaw(StrEnum):
+    """What was wrong with a handshake, as far as it can be told."""
+
+    NAME = "name"  # the certificate stands for another name
+    EXPIRED = "expired"
+    UNTRUSTED = "untrusted"  # issued by nobody we trust, or by the server itself
+    NOT_TLS = "not_tls"  # what answered does not speak TLS here
+    OLD = "old"  # only versions before TLS 1.2
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One recipient's share of one try."""

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import errno
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from typing import cast
 import aiosmtplib
 
 from relayd.core import dialogue
-from relayd.core.delivery import Tls
+from relayd.core.delivery import Tls, TlsFlaw
 from relayd.core.dialogue import Envelope, Offers, Protection, Stuffer
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage, clean
 from relayd.core.sender import Secret
 from relayd.crashpoints import crashpoint
-from relayd.net.tls import Contexts
+from relayd.net.tls import Contexts, certificate_text, handshake_error
+from relayd.net.tls import flaw as flaw_of
 from relayd.net.wire import Gone, NotSmtp, Wire
 
 SLICE = 65_536
@@ -71,14 +71,25 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """No session. `tls` is how the connection was protected when it failed."""
+    """No session. `tls` is how the connection was protected when it failed, `flaw` what was wrong with the
+    handshake where that failed."""
 
     evidence: Evidence
     tls: Tls | None = None
+    flaw: TlsFlaw | None = None
+
+
+Passed = Callable[[Stage, str], None]
+"""Told of each stage that went well, and what was seen there (for people), as it happens."""
 
 
 async def connect(
-    server: Server, *, hostname: str, contexts: Contexts, deadlines: Deadlines | None = None
+    server: Server,
+    *,
+    hostname: str,
+    contexts: Contexts,
+    deadlines: Deadlines | None = None,
+    passed: Passed | None = None,
 ) -> Session | Failure:
     """Open a session: connected, greeted, protected and logged in as asked. `hostname` is our own name for
     EHLO. A login is never sent over a connection that isn't verified, and exactly once."""
@@ -86,7 +97,9 @@ async def connect(
     opened = await _open_socket(server, deadlines.connect)
     if isinstance(opened, Fault):
         return Failure(evidence=opened)
-    return await _Opening(server, opened, hostname, contexts, deadlines).run()
+    if passed is not None:
+        passed(Stage.CONNECT, f"{server.ip} port {server.port}")
+    return await _Opening(server, opened, hostname, contexts, deadlines, passed).run()
 
 
 async def _open_socket(server: Server, deadline: float) -> socket.socket | Fault:
@@ -127,13 +140,20 @@ class _Opening:
     """The steps from an open socket to a session."""
 
     def __init__(
-        self, server: Server, opened: socket.socket, hostname: str, contexts: Contexts, deadlines: Deadlines
+        self,
+        server: Server,
+        opened: socket.socket,
+        hostname: str,
+        contexts: Contexts,
+        deadlines: Deadlines,
+        passed: Passed | None,
     ) -> None:
         self._server = server
         self._socket = opened
         self._hostname = hostname
         self._contexts = contexts
         self._deadlines = deadlines
+        self._passed = passed
         self._stage = Stage.BANNER
         self._tls: Tls | None = None
 
@@ -156,10 +176,10 @@ class _Opening:
             return Failure(evidence=self._fault(FaultKind.INTERNAL, str(error)))
         try:
             await self._greet(client, implicit)
-            offers = await self._ehlo(client)
             if implicit:
                 self._look_at_tls(client, verified=True)
-            elif await self._start_tls(client, offers, verified=verified):
+            offers = await self._ehlo(client)
+            if not implicit and await self._start_tls(client, offers, verified=verified):
                 offers = await self._ehlo(client)
             if server.login is not None:
                 await self._log_in(client, server.login, offers)
@@ -171,7 +191,9 @@ class _Opening:
             return Failure(evidence=failed.evidence, tls=self._tls)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
-            return Failure(evidence=self._evidence(error), tls=self._tls)
+            evidence = self._evidence(error)
+            flaw = flaw_of(error) if evidence.stage is Stage.TLS else None
+            return Failure(evidence=evidence, tls=self._tls, flaw=flaw)
         except BaseException:
             client.close()
             raise
@@ -183,9 +205,14 @@ class _Opening:
             deadlines=self._deadlines,
         )
 
+    def _tell(self, seen: Callable[[], str]) -> None:
+        if self._passed is not None:
+            self._passed(self._stage, seen())
+
     async def _greet(self, client: aiosmtplib.SMTP, implicit: bool) -> None:
         try:
-            await client.connect(timeout=self._deadlines.tls if implicit else self._deadlines.banner)
+            said = await client.connect(timeout=self._deadlines.tls if implicit else self._deadlines.banner)
+            self._tell(lambda: clean(said.message))
         except aiosmtplib.SMTPConnectError as error:
             # aiosmtplib has one error for a handshake that failed and for a greeting that never came.
             if (
@@ -204,7 +231,9 @@ class _Opening:
             if not (500 <= error.code <= 599 and client.is_connected):
                 raise
             await client.helo(timeout=self._deadlines.ehlo)  # RFC 5321 section 3.2: servers without EHLO
-        return Offers.read(client.esmtp_extensions, client.server_auth_methods)
+        offers = Offers.read(client.esmtp_extensions, client.server_auth_methods)
+        self._tell(lambda: clean(" ".join((*client.esmtp_extensions, *offers.auth)).upper()))
+        return offers
 
     async def _start_tls(self, client: aiosmtplib.SMTP, offers: Offers, *, verified: bool) -> bool:
         protection = self._server.protection
@@ -221,6 +250,9 @@ class _Opening:
     def _look_at_tls(self, client: aiosmtplib.SMTP, *, verified: bool) -> None:
         ssl_object = client.get_transport_info("ssl_object")
         self._tls = self._contexts.judged(ssl_object, self._server.host, verified=verified)
+        self._stage = Stage.TLS
+        protection = self._tls
+        self._tell(lambda: f"{protection.version}, {certificate_text(ssl_object)}")
 
     async def _log_in(self, client: aiosmtplib.SMTP, login: Login, offers: Offers) -> None:
         """One mechanism, one try: each further one counts against the account as a wrong password."""
@@ -238,7 +270,8 @@ class _Opening:
             raise _Failed(self._fault(FaultKind.MECHANISM, clean(text)))
         log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login
         try:
-            await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
+            said = await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
+            self._tell(lambda: f"{mechanism} {said.code} {clean(_without_secrets(said.message, login))}")
         except aiosmtplib.SMTPResponseException as error:
             text = _without_secrets(error.message, login)
             raise _Failed(dialogue.heard(error.code, text, self._stage, self._server.host)) from None
@@ -270,13 +303,8 @@ def _without_secrets(text: str, login: Login) -> str:
 
 def _tls_text(error: BaseException | None) -> str:
     """Why a handshake failed, for people."""
-    cause = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate is not valid: {clean(cause.verify_message)}"
-        if isinstance(cause, ssl.SSLError):
-            return f"the TLS handshake failed: {clean(cause.reason or str(cause))}"
-        cause = cause.__cause__
+    if (said := handshake_error(error)) is not None:
+        return said
     if isinstance(error, aiosmtplib.SMTPResponseException):
         known = error.code > 0  # else it was no reply, and none of it is shown
         return (
@@ -324,6 +352,23 @@ class Session:
             self._wire.close(b"QUIT\r\n")
         else:
             self._wire.abort()
+
+    async def ask(self, line: bytes, stage: Stage) -> Evidence:
+        """Say one command by itself, and what came of it; for who goes step by step and sends nothing."""
+        try:
+            self._wire.write(line)
+            raw = await self._wire.reply(getattr(self._deadlines, stage.value))
+            return dialogue.reply(raw, stage=stage, host=self.server.host)
+        except (Gone, TimeoutError, NotSmtp) as error:
+            self._broken = True
+            self._wire.abort()
+            kind = FaultKind.TIMEOUT if isinstance(error, TimeoutError) else FaultKind.CLOSED
+            text = f"{self.server.host} " + (
+                "did not answer in time" if kind is FaultKind.TIMEOUT else "closed the connection"
+            )
+            if isinstance(error, NotSmtp):
+                return dialogue.not_smtp(stage, self.server.host)
+            return Fault(kind=kind, text=text, stage=stage, host=self.server.host)
 
     async def transact(self, envelope: Envelope, content: Content) -> list[Evidence]:
         """One transaction. Returns what decided for each recipient of the envelope, in order: an END reply

@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 
-from relayd.core.delivery import Tls
+from relayd.core.delivery import Tls, TlsFlaw
+from relayd.core.reply import clean
 
 
 def verified(ca_file: str | None = None) -> ssl.SSLContext:
@@ -134,10 +135,64 @@ def _certificates(path: str) -> list[x509.Certificate]:
     return found
 
 
+# Verification errors of OpenSSL (x509_vfy.h): the ssl module has numbers, no names.
+_FLAWS = {
+    **dict.fromkeys((9, 10), TlsFlaw.EXPIRED),  # not yet valid, has expired
+    **dict.fromkeys((18, 19, 20, 21), TlsFlaw.UNTRUSTED),  # self-signed, or no issuer that we know
+    **dict.fromkeys((62, 64), TlsFlaw.NAME),  # another host name, another address
+}
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW"}
+
+
+def flaw(error: BaseException | None) -> TlsFlaw:
+    """What was wrong with a handshake that ended with this error, or one that it was raised from."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return _FLAWS.get(error.verify_code, TlsFlaw.OTHER)
+        if isinstance(error, ssl.SSLError):
+            reason = error.reason or ""
+            return TlsFlaw.NOT_TLS if reason in _NOT_TLS else TlsFlaw.OLD if reason in _OLD else TlsFlaw.OTHER
+        error = error.__cause__
+    return TlsFlaw.OTHER
+
+
+def certificate_text(ssl_object: Any) -> str:
+    """The certificate that the server showed, for people: for which names, by whom, until when."""
+    shown = chain(ssl_object)
+    try:
+        certificate = x509.load_der_x509_certificate(shown[0])
+        names = _names(certificate)
+        issuer = certificate.issuer.rfc4514_string()
+        until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    except (IndexError, ValueError, x509.ExtensionNotFound):
+        return "a certificate that can't be read"
+    return clean(f"certificate for {', '.join(names[:3]) or 'no name'} from {issuer}, valid until {until}")
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name) for name in found.get_values_for_type(x509.DNSName)]
+
+
 def protection(ssl_object: Any, *, valid: bool) -> Tls:
     """What a handshake came to. `ssl_object` is the transport's extra of that name."""
     cipher = ssl_object.cipher()
     return Tls(version=ssl_object.version() or "unknown", cipher=cipher[0] if cipher else "", valid=valid)
+
+
+def handshake_error(error: BaseException | None) -> str | None:
+    """Why a handshake failed, for people; None when something else was the matter."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the certificate is not valid: {clean(error.verify_message)}"
+        if isinstance(error, ssl.SSLError):
+            return f"the TLS handshake failed: {clean(error.reason or str(error))}"
+        error = error.__cause__
+    return None
 
 
 def chain(ssl_object: Any) -> list[bytes]:
