@@ -65,6 +65,8 @@ def read(
     reader = values.Values(problems=problems, folders=folders)
     valid = reader.pieces(data)
     for found in check(values.parts(valid)):
+        if found.path in problems.broken:  # what is missing there follows from what was complained about
+            continue
         problems.add(found.path, found.expected, seen=found.seen, warning=found.warning)
     for path_of_key, trouble in files.look(valid, given=keys.given, user=user):
         problems.add(path_of_key, trouble.expected, seen=trouble.seen)
@@ -94,18 +96,20 @@ def _folders(tree: text.Value, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _warn_of_readers(path: Path, problems: Problems) -> None:
-    """A password in a file that everybody may read is everybody's."""
+    """A password or token in a file that everybody may read is everybody's."""
     written = next(
         (
             at
             for at, value in problems.values.items()
-            if at[-1:] == ("password",) and value.place.file == str(path)
+            if at[-1:] in (("password",), ("token",)) and value.place.file == str(path)
         ),
         None,
     )
     if written is None or not path.stat().st_mode & 0o004:
         return
-    if any((*written[:-1], f"password_{form}") in problems.values for form in ("file", "credential")):
+    if any((*written[:-1], f"{written[-1]}_{form}") in problems.values for form in ("file", "credential")):
         return
-    wanted = f"password_file, or a config that others can't read; run: chmod o-r {path}"
-    problems.add(written, wanted, seen="a password that every user of this machine can read", warning=True)
+    wanted = f"{written[-1]}_file, or a config that others can't read; run: chmod o-r {path}"
+    problems.add(
+        written, wanted, seen=f"a {written[-1]} that every user of this machine can read", warning=True
+    )

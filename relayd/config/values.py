@@ -59,6 +59,7 @@ class Values:
             if not independent or not wrong:
                 return None
             keys = {each[len(path)] for each in wrong}
+            self.problems.broken.update((*path, key) for key in keys)
             return self._piece(slot, {key: data[key] for key in data if key not in keys}, path)
         return found if independent or not self.problems.has_broken(path) else None
 
@@ -101,7 +102,7 @@ def parts(valid: Mapping[str, Any]) -> Parts:
         limits=valid.get("limits"),
         allow_private=valid.get("allow_private"),
         retention=valid.get("retention"),
-        api_socket=valid["http"].socket if valid.get("http") else None,
+        http=valid.get("http"),
     )
 
 

@@ -31,6 +31,9 @@ from relayd.core.settings_types import (
     Selector,
     Size,
     StatePath,
+    Tcp,
+    TokenText,
+    Url,
 )
 
 
@@ -212,9 +215,37 @@ class AllowPrivate(Model):
     )
 
 
+class Token(Model):
+    """Who may ask the API over TCP."""
+
+    name: Line = _key(..., "Stands in the log and the journal for who did it.", "app")
+    token: TokenText = _key(..., "The secret that goes into `Authorization: Bearer`.")
+    role: Literal["app", "support", "admin", "metrics"] = _key(
+        ...,
+        "`app`: senders, messages, events; `support`: reads all, acts on the queue; `admin`: everything; "
+        "`metrics`: health alone.",
+        "app",
+    )
+
+
 class Http(Model):
     socket: RuntimePath = _key(
         "api.sock", "Unix socket of the API that the commands use; in /run/relayd under systemd."
+    )
+    listen: Tcp | None = _key(
+        None, "The API for apps: a loopback address, as it speaks no TLS. Needs `tokens`.", "127.0.0.1:8025"
+    )
+    tokens: tuple[Token, ...] = _key((), "Who may ask there, and what; read again at a reload.")
+    public_listen: Tcp | None = _key(
+        None,
+        "The pages for people, such as the one that confirms an address, and nothing else; behind a proxy "
+        "that does TLS.",
+        "127.0.0.1:8026",
+    )
+    public_url: Url | None = _key(
+        None,
+        "Where people reach these pages. Without it mails carry a code and no link.",
+        "https://relay.example.net",
     )
 
 
@@ -274,10 +305,6 @@ NOT_BUILT: frozenset[str] = frozenset(
     {
         "platform.spf_include",
         "delivery.egress",
-        "http.listen",
-        "http.public_listen",
-        "http.public_url",
-        "http.tokens",
         "oauth",
         "webhooks",
     }

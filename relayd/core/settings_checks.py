@@ -18,6 +18,7 @@ from relayd.core.sender import Tls
 from relayd.core.settings import (
     AllowPrivate,
     Delivery,
+    Http,
     Limits,
     Listen,
     Login,
@@ -26,6 +27,7 @@ from relayd.core.settings import (
     SenderSettings,
     Smarthost,
 )
+from relayd.core.settings_types import address_and_port
 
 Path = tuple[str | int, ...]
 
@@ -62,7 +64,7 @@ class Parts:
     limits: Limits | None
     allow_private: AllowPrivate | None
     retention: Retention | None
-    api_socket: str | None
+    http: Http | None
 
 
 def check(parts: Parts) -> Iterator[Finding]:
@@ -72,6 +74,7 @@ def check(parts: Parts) -> Iterator[Finding]:
     yield from _addresses(parts)
     yield from _upstreams(parts)
     yield from _delivery(parts)
+    yield from _http(parts)
     yield from _rest(parts)
 
 
@@ -318,14 +321,61 @@ def _delivery(parts: Parts) -> Iterator[Finding]:
         yield Finding(path=("delivery", "families"), expected="each family once")
 
 
+def _http(parts: Parts) -> Iterator[Finding]:
+    http = parts.http
+    if http is None:
+        return
+    yield from _socket_path(("http", "socket"), http.socket)
+    if http.listen is not None:
+        address, _ = address_and_port(http.listen)
+        if not loopback(address):
+            wanted = "a loopback address: there is no TLS, and tokens would cross the network in clear"
+            yield Finding(path=("http", "listen"), expected=wanted)
+        if not http.tokens:
+            wanted = "at least one token, else nobody may ask anything at listen"
+            yield Finding(path=("http", "tokens"), expected=wanted, seen="none")
+    elif http.tokens:
+        wanted = "listen beside it: tokens are for the API over TCP; the Unix socket needs none"
+        yield Finding(path=("http", "tokens"), expected=wanted, seen="no listen", warning=True)
+    yield from _tokens(http)
+    yield from _public(http)
+
+
+def _tokens(http: Http) -> Iterator[Finding]:
+    names: dict[str, int] = {}
+    secrets: dict[str, int] = {}
+    for index, token in enumerate(http.tokens):
+        for known, value, what in ((names, token.name, "name"), (secrets, token.token.value, "token")):
+            if value in known:
+                wanted = f"a {what} of its own; http.tokens[{known[value]}] has this one too"
+                yield Finding(path=("http", "tokens", index, what), expected=wanted)
+            known.setdefault(value, index)
+
+
+def _public(http: Http) -> Iterator[Finding]:
+    path: Path = ("http", "public_listen")
+    if http.public_listen is None:
+        if http.public_url is not None:
+            wanted = "public_listen beside it, else nobody answers there"
+            yield Finding(path=("http", "public_url"), expected=wanted, warning=True)
+        return
+    if http.public_listen == http.listen:
+        yield Finding(path=path, expected="another port than listen: nothing of the API is on these pages")
+    if http.public_url is None:
+        wanted = "public_url beside it, else no mail has a link to these pages"
+        yield Finding(path=path, expected=wanted, warning=True)
+    address, _ = address_and_port(http.public_listen)
+    if not loopback(address):
+        wanted = "a loopback address behind a proxy that does TLS: this listener speaks plain HTTP"
+        yield Finding(path=path, expected=wanted, warning=True)
+
+
 def _rest(parts: Parts) -> Iterator[Finding]:
     if parts.limits and parts.limits.message_size < SMALLEST_MESSAGE:
         yield Finding(path=("limits", "message_size"), expected="at least 64KiB (RFC 5321 section 4.5.3.1.7)")
     if parts.retention and parts.retention.metadata < parts.retention.content:
         wanted = "at least as long as content: bodies can't outlive their messages"
         yield Finding(path=("retention", "metadata"), expected=wanted)
-    if parts.api_socket is not None:
-        yield from _socket_path(("http", "socket"), parts.api_socket)
 
 
 def loopback(host: str) -> bool:

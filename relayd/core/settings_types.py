@@ -30,6 +30,9 @@ NAMESERVER = (
     "the IP address of a name server, with its port if that isn't 53: "
     "192.0.2.53, 127.0.0.1:5353 or [::1]:5353"
 )
+TCP = "an IP address and a port, such as 127.0.0.1:8025 or [::1]:8025"
+URL = "a web address without ? and #, such as https://relay.example.net; http only on this machine"
+TOKEN = "a token of at least 20 characters without spaces; this makes one: openssl rand -hex 32"
 SELECTOR = "a DKIM selector: lower-case letters, digits and hyphens, such as r1"
 PATH = "the path of a file"
 FOLDER = "an absolute path, such as /var/lib/relayd"
@@ -182,6 +185,45 @@ def nameserver(value: str) -> str:
     return value
 
 
+def tcp(value: str) -> str:
+    """`127.0.0.1:8025` or `[::1]:8025`; `address_and_port` takes it apart."""
+    try:
+        address_and_port(value)
+    except ValueError:
+        raise ValueError(TCP) from None
+    return value
+
+
+def address_and_port(value: str) -> tuple[str, int]:
+    """The two halves of a `Tcp`. Raises ValueError."""
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", value)
+    if found is None or not is_ip(found[1] or found[2]) or not 0 < int(found[3]) < 65536:
+        raise ValueError(TCP)
+    return found[1] or found[2], int(found[3])
+
+
+def url(value: str) -> str:
+    """Where people reach us: https, or http on this machine; without the slash at its end."""
+    found = re.fullmatch(
+        r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(/[!$-;=@-Z_a-z~]*)?", value
+    )
+    if found is None:
+        raise ValueError(URL)
+    name = found[2].strip("[]")
+    here = name == "localhost" or (is_ip(name) and ipaddress.ip_address(name).is_loopback)
+    if found[1] == "http" and not here:
+        raise ValueError(URL)
+    return value.rstrip("/")
+
+
+def token(value: object) -> Secret:
+    """A secret that can't be guessed: who may ask the API has nothing but this to show."""
+    found = secret(value)
+    if not re.fullmatch(r"[!-~]{20,512}", found.value):
+        raise ValueError(TOKEN)
+    return found
+
+
 def selector(value: str) -> str:
     if not _SELECTOR.fullmatch(value):
         raise ValueError(SELECTOR)
@@ -221,6 +263,9 @@ Domain = Annotated[str, Says(DOMAIN), AfterValidator(domain)]
 Host = Annotated[str, Says(HOST), AfterValidator(host)]
 Ip = Annotated[str, Says(IP), AfterValidator(ip)]
 Nameserver = Annotated[str, Says(NAMESERVER), AfterValidator(nameserver)]
+Tcp = Annotated[str, Says(TCP), AfterValidator(tcp)]
+Url = Annotated[str, Says(URL), AfterValidator(url)]
+TokenText = Annotated[Secret, Says(TOKEN), PlainValidator(token), PlainSerializer(_masked)]
 Selector = Annotated[str, Says(SELECTOR), AfterValidator(selector)]
 Folder = Annotated[str, Says(FOLDER), AfterValidator(_absolute)]
 StatePath = Annotated[str, Says(PATH), AfterValidator(_in("state"))]
