@@ -1,14 +1,11 @@
-"""DKIM signing keys and the master key."""
+"""DKIM signing keys, and what the master key seals."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
-import hmac
-import os
 import queue
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +15,15 @@ from typing import NamedTuple
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from relayd import keyfiles, masterkey
 from relayd.core import dkim, headers
+from relayd.core.sender import Secret
 from relayd.core.settings import Settings
+from relayd.keyfiles import VaultError
+from relayd.masterkey import MasterKey, NoMasterKey, SealBroken
+
+__all__ = ["NoMasterKey", "Record", "SealBroken", "SigningFailed", "Vault", "VaultError"]
 
 KEY_BITS = 2048
 """RFC 8301 section 3.2 says at least 1024 and should be 2048; a larger key no longer fits one DNS string
@@ -29,18 +31,12 @@ of a UDP answer everywhere."""
 
 KEY_BITS_MIN = 1024
 
-MASTER_OCTETS = 32
-
 BATCH = 8
 """Most signatures made before the first of them is answered: enough to share the cost of waking the loop, few
 enough that 20 sessions don't march in step."""
 
 _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
-
-
-class VaultError(Exception):
-    """A key is missing or unusable; the text names the file and what to do. The daemon must not start."""
 
 
 class SigningFailed(Exception):
@@ -58,15 +54,26 @@ class Vault:
     """Holds the platform's signing key and what is derived from the master key. Its repr shows no secret."""
 
     def __init__(
-        self, *, key: rsa.RSAPrivateKey, selector: str, master: bytes, warnings: Sequence[str] = ()
+        self,
+        *,
+        key: rsa.RSAPrivateKey,
+        selector: str,
+        master: bytes | Path,
+        warnings: Sequence[str] = (),
     ) -> None:
+        """`master` is the master key, or the file it is in: there it may be missing, see `no_master`."""
         self._key = key
         self._selector = selector
         self._signer = _Signer(key)
-        self.return_path_key = _derive(master, b"relayd return path v1")
-        self._fingerprint_key = _derive(master, b"relayd fingerprint v1")
+        self._stand_in = _private_octets(key)
+        self._master_file = master if isinstance(master, Path) else None
+        self._master = (
+            MasterKey.load(master, stand_in=self._stand_in)
+            if isinstance(master, Path)
+            else MasterKey(master, stand_in=self._stand_in)
+        )
         self.public_key = public_key(key)
-        self.warnings = tuple(warnings)
+        self._warnings = tuple(warnings)
 
     def __repr__(self) -> str:
         return f"Vault(selector={self._selector!r})"
@@ -76,20 +83,49 @@ class Vault:
         """Load the keys that the settings name; relative paths start at `state_dir`.
 
         Keys are made only together with an empty store: made anew later, every record that customers have
-        published would be wrong at once, and nobody would know why. Raises VaultError.
+        published would be wrong at once, and nobody would know why. Without the master key the vault opens
+        all the same, see `no_master`; without a signing key, VaultError.
         """
         key_file = state_dir / settings.platform.dkim.key_file
         master_file = state_dir / settings.master_key_file
         if empty_store:
-            _make(key_file, new_key)
-            _make(master_file, _new_master)
+            keyfiles.make(key_file, new_key)
+            keyfiles.make(master_file, masterkey.new)
         key = load_key(key_file)
         return cls(
             key=key,
             selector=settings.platform.dkim.selector,
-            master=_load_master(master_file),
-            warnings=(*_weak(key), *_readable(key_file), *_readable(master_file)),
+            master=master_file,
+            warnings=(*_weak(key), *keyfiles.readable(key_file), *keyfiles.readable(master_file)),
         )
+
+    @property
+    def no_master(self) -> str | None:
+        """Why nothing can be sealed or unsealed now, and what to do; None when the master key is there."""
+        return self._master.problem
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know or do, one sentence each."""
+        return self._warnings if self.no_master is None else (self.no_master, *self._warnings)
+
+    def look_again(self) -> None:
+        """Take up a master key that was missing and is there now. Reads a file."""
+        if self.no_master is not None and self._master_file is not None:
+            self._master = MasterKey.load(self._master_file, stand_in=self._stand_in)
+
+    @property
+    def return_path_key(self) -> bytes:
+        return self._master.return_path_key
+
+    def seal(self, text: str, *, context: str) -> str:
+        """Encrypt a secret that is to be kept. It opens with the same context only, which names its place
+        ("sender:acme:upstream.password"): moved elsewhere it is worth nothing. Raises NoMasterKey."""
+        return self._master.seal(text, context=context)
+
+    def unseal(self, sealed: str, *, context: str) -> Secret:
+        """Raises SealBroken; NoMasterKey, which is one, where the key is missing."""
+        return self._master.unseal(sealed, context=context)
 
     async def sign(self, header: bytes, body_hash: bytes, domains: Sequence[str], timestamp: int) -> bytes:
         """DKIM-Signature fields to put on top of `header`, one for each domain (d=) in this order; b"" for
@@ -116,8 +152,13 @@ class Vault:
         return public_record(self.public_key, selector, domain)
 
     def fingerprint(self, text: str) -> str:
-        """A keyed hash: equal for equal secrets, and of no use to whoever tries words against it."""
-        return hmac.new(self._fingerprint_key, text.encode(), "sha256").hexdigest()
+        """A keyed hash of a secret, of no use to whoever tries words against it; compare with `matches`."""
+        return self._master.fingerprint(text)
+
+    def matches(self, text: str, fingerprint: str) -> bool:
+        """Whether the fingerprint is of this text. While the master key is missing, that can't be told of
+        those made with it: they count as the same, so that no refused password is tried once more."""
+        return self._master.matches(text, fingerprint)
 
     def sign_at_once(self, alone: Callable[[], bool]) -> None:
         """While `alone` says that nobody else is being served, sign on the loop: waking a thread and being
@@ -215,7 +256,7 @@ def new_key() -> bytes:
 def load_key(path: Path) -> rsa.RSAPrivateKey:
     """Read a private key in PEM (PKCS #1 or #8; line ends of any kind). Raises VaultError."""
     try:
-        key = serialization.load_pem_private_key(_read(path), None)
+        key = serialization.load_pem_private_key(keyfiles.read(path), None)
     except TypeError:
         raise VaultError(f"{path}: the key is encrypted; store it without a passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
@@ -249,74 +290,7 @@ def _weak(key: rsa.RSAPrivateKey) -> tuple[str, ...]:
     return (f"the DKIM key has {key.key_size} bits; use {KEY_BITS} (RFC 8301)",)
 
 
-def _readable(path: Path) -> tuple[str, ...]:
-    """Only of `others`: a group of its own is how some systems hand secrets to services."""
-    if not path.stat().st_mode & 0o007:
-        return ()
-    return (f"{path} can be read by every user of this machine; take that right away with: chmod o= {path}",)
-
-
-def _new_master() -> bytes:
-    return base64.b64encode(secrets.token_bytes(MASTER_OCTETS)) + b"\n"
-
-
-def _load_master(path: Path) -> bytes:
-    try:
-        master = base64.b64decode(_read(path).strip(), validate=True)
-    except ValueError:
-        master = b""
-    if len(master) != MASTER_OCTETS:
-        raise VaultError(
-            f"{path}: a master key is {MASTER_OCTETS} octets in base64; restore it from a backup"
-        )
-    return master
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise VaultError(
-            f"{path}: the key is missing. The store in use was made with it, so no new one is made: restore "
-            "it from a backup, or correct the path"
-        ) from None
-    except OSError as error:
-        raise VaultError(f"{path}: can't be read: {error.strerror}") from None
-
-
-def _make(path: Path, content: Callable[[], bytes]) -> None:
-    """Write a new secret that either is there whole or not at all; one that is there stays."""
-    if path.exists():
-        return
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(path, content())
-    except OSError as error:
-        raise VaultError(f"{path}: the new key can't be written: {error.strerror}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)  # unlike a rename, this never replaces a key made meanwhile
-        _sync(path.parent)
-    finally:
-        temporary.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _derive(master: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(master)
+def _private_octets(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

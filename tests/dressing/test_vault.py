@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import stat
 import threading
@@ -11,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from relayd import vault
+from relayd import keyfiles, vault
 from relayd.core.records import dkimkey
 from relayd.core.settings import Settings
 from relayd.vault import SigningFailed, Vault, VaultError
@@ -76,13 +75,12 @@ def test_a_key_that_is_there_is_kept_even_with_an_empty_store(tmp_path: Path) ->
     assert (again.public_key, again.return_path_key) == (first.public_key, first.return_path_key)
 
 
-@pytest.mark.parametrize("name", ["keys/r1.pem", "master.key"])
-def test_a_key_that_is_missing_later_is_never_made_anew(tmp_path: Path, name: str) -> None:
+def test_a_signing_key_that_is_missing_later_is_never_made_anew(tmp_path: Path) -> None:
     fresh(tmp_path)
-    (tmp_path / name).unlink()
-    with pytest.raises(VaultError, match=f"{name}: the key is missing.*backup"):
+    (tmp_path / "keys/r1.pem").unlink()
+    with pytest.raises(VaultError, match=r"keys/r1.pem: the key is missing.*backup"):
         opened(tmp_path)
-    assert not (tmp_path / name).exists()
+    assert not (tmp_path / "keys/r1.pem").exists()
 
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -148,14 +146,6 @@ def test_a_key_that_receivers_ignore_is_refused(tmp_path: Path, monkeypatch: pyt
         vault.load_key(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"short", base64.b64encode(b"x" * 31), b"\xff" * 44])
-def test_a_damaged_master_key_is_refused(tmp_path: Path, content: bytes) -> None:
-    fresh(tmp_path)
-    (tmp_path / "master.key").write_bytes(content)
-    with pytest.raises(VaultError, match=r"master.key: .*32 octets in base64"):
-        opened(tmp_path)
-
-
 def test_a_file_that_can_not_be_read_or_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "r1.pem").mkdir()
@@ -173,7 +163,7 @@ def test_a_key_made_meanwhile_by_another_process_is_not_replaced(tmp_path: Path)
         path.write_bytes(b"theirs")
         return b"ours"
 
-    vault._make(path, meanwhile)
+    keyfiles.make(path, meanwhile)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -188,13 +178,6 @@ def test_the_record_to_publish_is_judged_as_ours(tmp_path: Path) -> None:
 def test_no_repr_shows_a_key(tmp_path: Path) -> None:
     mine = fresh(tmp_path)
     assert repr(mine) == "Vault(selector='r1')"
-
-
-def test_a_fingerprint_is_equal_for_equal_texts_under_one_master_key(tmp_path: Path) -> None:
-    one, other = (fresh(tmp_path / name) for name in ("one", "other"))
-    assert one.fingerprint("hunter2") == one.fingerprint("hunter2")
-    assert one.fingerprint("hunter2") != one.fingerprint("hunter3")
-    assert one.fingerprint("hunter2") != other.fingerprint("hunter2")
 
 
 async def test_the_same_input_gives_the_same_octets(tmp_path: Path) -> None:
