@@ -52,32 +52,70 @@ class Assignments:
     refused: Mapping[str, str]
 
 
-def assign(wishes: Sequence[Wish], remembered: Mapping[str, str]) -> Assignments:
-    """Give every sender a local part. `remembered` is what was ever given: sender by local part.
+class LocalParts:
+    """Who was given which local part, ever, and who gets which next. Nothing here looks through all of them:
+    there may be ten thousand senders, and many of one name."""
 
-    What the operator wrote comes first, then what the sender had, then one made from its name, then from
-    its contact address, with a number where that is taken.
-    """
-    taken = dict(remembered)
-    parts: dict[str, str] = {}
-    refused: dict[str, str] = {}
-    for wish in wishes:
-        if wish.local_part is not None:
-            problem = problem_with(wish.local_part) or _taken(wish, taken)
-            if problem:
-                refused[wish.sender] = problem
-            else:
-                parts[wish.sender] = taken_name = wish.local_part.lower()
-                taken[taken_name] = wish.sender
-    for wish in wishes:
-        if wish.sender not in parts and wish.sender not in refused:
-            had = sorted(part for part, owner in remembered.items() if owner == wish.sender)
-            made = _made(wish)
-            part = made if made in had else had[0] if had else _free(made, taken)
-            parts[wish.sender] = part
-            taken[part] = wish.sender
-    new = {part: owner for part, owner in taken.items() if part not in remembered}
-    return Assignments(parts=parts, new=new, refused=refused)
+    def __init__(self, remembered: Mapping[str, str]) -> None:
+        """`remembered` is what was ever given: sender by local part."""
+        self._owners: dict[str, str] = {}
+        self._had: dict[str, list[str]] = {}
+        self._next: dict[str, int] = {}  # the number to try next, by what comes before it
+        self.keep(remembered)
+
+    def keep(self, given: Mapping[str, str]) -> None:
+        """These were given, for ever: `Assignments.new`, once they are written down."""
+        self._owners.update(given)
+        for part, owner in given.items():
+            self._had.setdefault(owner, []).append(part)
+
+    def assign(self, wishes: Sequence[Wish]) -> Assignments:
+        """Give every sender a local part. Nothing counts as given until `keep`.
+
+        What the operator wrote comes first, then what the sender had, then one made from its name, then from
+        its contact address, with a number where that is taken.
+        """
+        new: dict[str, str] = {}
+        parts: dict[str, str] = {}
+        refused: dict[str, str] = {}
+        for wish in wishes:
+            if wish.local_part is not None:
+                problem = problem_with(wish.local_part) or self._taken(wish, new)
+                if problem:
+                    refused[wish.sender] = problem
+                else:
+                    self._give(wish.local_part.lower(), wish.sender, parts, new)
+        for wish in wishes:
+            if wish.sender not in parts and wish.sender not in refused:
+                had, made = self._had.get(wish.sender, ()), _made(wish)
+                part = made if made in had else min(had) if had else self._free(made, new)
+                self._give(part, wish.sender, parts, new)
+        return Assignments(parts=parts, new=new, refused=refused)
+
+    def _give(self, part: str, sender: str, parts: dict[str, str], new: dict[str, str]) -> None:
+        parts[sender] = part
+        if part not in self._owners:
+            new[part] = sender
+
+    def _taken(self, wish: Wish, new: Mapping[str, str]) -> str | None:
+        part = str(wish.local_part).lower()
+        owner = new.get(part) or self._owners.get(part, wish.sender)
+        if owner == wish.sender:
+            return None
+        return f'"{wish.local_part}" belongs (or belonged) to sender {owner}; an address is never given on'
+
+    def _free(self, made: str, new: Mapping[str, str]) -> str:
+        part, stem = made, made[: LENGTH_MAX - 6]
+        while part in new or part in self._owners or part in RESERVED:
+            number = self._next.get(stem, 2)
+            self._next[stem] = number + 1
+            part = f"{stem}-{number}"
+        return part
+
+
+def assign(wishes: Sequence[Wish], remembered: Mapping[str, str]) -> Assignments:
+    """As `LocalParts.assign`, for once."""
+    return LocalParts(remembered).assign(wishes)
 
 
 def problem_with(local_part: str) -> str | None:
@@ -91,13 +129,6 @@ def problem_with(local_part: str) -> str | None:
     return None
 
 
-def _taken(wish: Wish, taken: Mapping[str, str]) -> str | None:
-    owner = taken.get(str(wish.local_part).lower(), wish.sender)
-    if owner == wish.sender:
-        return None
-    return f'"{wish.local_part}" belongs (or belonged) to sender {owner}; an address is never given on'
-
-
 def _made(wish: Wish) -> str:
     return _safe(wish.name) or _safe(wish.contact.local.strip('"')) or "sender"
 
@@ -106,12 +137,3 @@ def _safe(text: str) -> str:
     spelled = text.lower().translate(_SPELLED)
     plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode("ascii").lower()
     return _GAP.sub("-", plain).strip("-")[:LENGTH_MAX].strip("-")
-
-
-def _free(made: str, taken: Mapping[str, str]) -> str:
-    if made not in taken and made not in RESERVED:
-        return made
-    number = 2
-    while (part := f"{made[: LENGTH_MAX - 6]}-{number}") in taken:
-        number += 1
-    return part

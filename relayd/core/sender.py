@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from relayd.core.address import Address, shown
 from relayd.core.mail import IfUnproven, Rung
 from relayd.core.reasons import Reason
 from relayd.core.refusal import Refusal
+
+HOUSE = "relayd"
+"""Id of the built-in sender, as which relayd's own letters leave. No customer may have it."""
+
+
+_Key = TypeVar("_Key")
 
 
 class Tls(StrEnum):
@@ -39,8 +46,10 @@ class Upstream:
     tls: Tls
     username: str | None = None
     password: Secret | None = None
-    mechanism: str | None = None  # PLAIN or LOGIN; None: the first of these that the server offers
+    mechanism: str | None = None  # the one to use; None: the first we can that the server offers
     ca_file: str | None = None
+    sealed: bool = False  # the password is there, and can't be read while the master key is missing
+    oauth: str | None = None  # "microsoft" | "google": log in with its tokens, as `username`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +69,50 @@ class Sender:
 
 
 class Senders:
-    """All senders there are, and the rule which of them a submission belongs to."""
+    """All senders there are, and the rule which of them a submission belongs to. A sender is put or removed
+    in place, between two messages; each look-up is one in a dictionary, however many there are."""
 
-    def __init__(self, senders: Iterable[Sender], *, unknown: str | None) -> None:
+    def __init__(self, senders: Iterable[Sender] = (), *, unknown: str | None) -> None:
         """`unknown` is the id of the sender that takes what belongs to nobody; None refuses it."""
-        self._by_id: Mapping[str, Sender] = {sender.id: sender for sender in senders}
-        self._by_address: dict[Address, tuple[Sender, ...]] = {}
-        for sender in self._by_id.values():
-            self._by_address[sender.contact] = (*self._by_address.get(sender.contact, ()), sender)
+        self._by_id: dict[str, Sender] = {}
+        self._by_address: dict[Address, dict[str, Sender]] = {}
+        self._by_domain: dict[str, dict[str, Sender]] = {}
         self._unknown = unknown
+        for sender in senders:
+            self.put(sender)
 
     def __iter__(self) -> Iterator[Sender]:
-        return iter(self._by_id.values())
+        """Those there are now, whatever changes meanwhile."""
+        return iter(list(self._by_id.values()))
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def get(self, id: str) -> Sender | None:
         return self._by_id.get(id)
+
+    def of_domain(self, domain: str) -> tuple[Sender, ...]:
+        """Those whose contact address is in this domain."""
+        return tuple(self._by_domain.get(domain, {}).values())
+
+    def of_address(self, address: Address) -> tuple[Sender, ...]:
+        """Those with this contact address."""
+        return tuple(self._by_address.get(address, {}).values())
+
+    def put(self, sender: Sender) -> None:
+        """Add a sender, or put it in the place of the one with its id."""
+        old = self._by_id.get(sender.id)
+        if old is not None and old.contact != sender.contact:
+            self.remove(sender.id)
+        self._by_id[sender.id] = sender
+        self._by_address.setdefault(sender.contact, {})[sender.id] = sender
+        self._by_domain.setdefault(sender.contact.domain, {})[sender.id] = sender
+
+    def remove(self, id: str) -> None:
+        """Its id means nobody from now on."""
+        sender = self._by_id.pop(id)
+        _without(self._by_address, sender.contact, id)
+        _without(self._by_domain, sender.contact.domain, id)
 
     def early(self, may_be: frozenset[str] | None, mail_from: Address | None) -> Sender | None:
         """The sender as far as it is known at RCPT, from the login and MAIL FROM alone. The header may still
@@ -128,7 +163,7 @@ class Senders:
         return self._by_id.get(next(iter(may_be))) if may_be is not None and len(may_be) == 1 else None
 
     def _owners(self, address: Address | None, may_be: frozenset[str] | None) -> tuple[Sender, ...]:
-        owners = () if address is None else self._by_address.get(address, ())
+        owners = () if address is None else self.of_address(address)
         return owners if may_be is None else tuple(owner for owner in owners if owner.id in may_be)
 
     def _nobody(
@@ -147,6 +182,12 @@ class Senders:
             f"no sender has the address in {seen or 'MAIL FROM <>'}; name the sender in the header "
             "X-Relayd-Sender, or add it",
         )
+
+
+def _without(index: dict[_Key, dict[str, Sender]], key: _Key, id: str) -> None:
+    del index[key][id]
+    if not index[key]:
+        del index[key]
 
 
 def _may(may_be: frozenset[str] | None, id: str) -> bool:

@@ -116,3 +116,19 @@ def test_every_sender_gets_a_safe_one_of_its_own(made_of: list[tuple[str, str]])
     again = localparts.assign(wishes, {part: sender for sender, part in parts.items()})
     assert again.parts == parts
     assert again.new == {}
+
+
+def test_what_was_kept_counts_in_the_next_round() -> None:
+    book = localparts.LocalParts({"acme": "a"})
+    first = book.assign([wish("b", "ACME")])
+    assert book.assign([wish("c", local_part="acme-2")]).refused == {}, "nothing counts until it is kept"
+    book.keep(first.new)
+    assert "sender b" in book.assign([wish("c", local_part="acme-2")]).refused["c"]
+    assert book.assign([wish("b", "Renamed")]).parts == {"b": "acme-2"}
+
+
+def test_thousands_of_one_name_are_given_theirs_one_after_the_other() -> None:
+    book = localparts.LocalParts({})
+    for n in range(10_000):
+        book.keep(book.assign([wish(f"s{n}", "Müller")]).new)
+    assert book.assign([wish("s9999", "Müller")]).parts == {"s9999": "mueller-10000"}

@@ -143,3 +143,50 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     secret = Secret("hunter2")
     assert "hunter2" not in f"{secret} {secret!r}"
     assert secret.value == "hunter2"
+
+
+# --- senders that come and go while mail does
+
+
+def test_a_sender_that_is_put_is_found_by_id_address_and_domain() -> None:
+    senders = Senders(unknown=None)
+    added = sender("acme", "billing@acme.example")
+    senders.put(added)
+    assert senders.get("acme") == added
+    assert senders.of_address(A) == senders.of_domain("acme.example") == (added,)
+    assert senders.find(None, None, A, A) == added
+    assert len(senders) == 1
+
+
+def test_a_sender_with_another_address_is_no_longer_found_by_the_old_one() -> None:
+    senders = Senders([sender("acme", "billing@acme.example")], unknown=None)
+    moved = sender("acme", "office@globex.example")
+    senders.put(moved)
+    assert senders.of_address(A) == senders.of_domain("acme.example") == ()
+    assert senders.find(None, None, G, G) == moved
+    assert len(senders) == 1
+
+
+def test_a_removed_sender_is_nobody_and_who_shares_its_address_stays() -> None:
+    senders = Senders(ALL, unknown=None)
+    senders.remove("one")
+    assert senders.get("one") is None
+    assert senders.find(None, None, S, S) == ALL[3]
+    assert list(senders) == [ALL[0], ALL[1], ALL[3]]
+
+
+def test_whoever_goes_through_all_senders_sees_those_of_that_moment() -> None:
+    senders = Senders(ALL, unknown=None)
+    seen = []
+    for one in senders:
+        senders.remove(one.id)
+        seen.append(one)
+    assert tuple(seen) == ALL
+    assert len(senders) == 0
+
+
+def test_an_address_that_thousands_share_costs_no_more_than_another() -> None:
+    senders = Senders((sender(f"s{n}", "shared@group.example") for n in range(10_000)), unknown=None)
+    for n in range(9_999):
+        senders.remove(f"s{n}")
+    assert [one.id for one in senders.of_address(S)] == ["s9999"]
