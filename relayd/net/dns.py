@@ -7,8 +7,6 @@ back or forth by the administrator must neither keep a stale key alive nor look 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import itertools
 import os
 import socket
 import time
@@ -20,14 +18,14 @@ from typing import Any, TypeVar
 import dns.asyncresolver
 import dns.exception
 import dns.inet
-import dns.message
 import dns.name
-import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
+from relayd.net import rdata
+from relayd.net.rdata import ADDRESS_LIMIT, LONGEST_NO, LONGEST_TTL, PAYLOAD
 
 T = TypeVar("T")
 Answer = Found[T] | Missing | Trouble
@@ -40,16 +38,7 @@ LIFETIME = 5.0
 same)."""
 PATIENCE = 8.0
 """Seconds a look-up may take in all, with its one repetition. Monotonic, unlike LIFETIME."""
-MX_LIMIT = 10
-ADDRESS_LIMIT = 5
-"""Of one host. Postfix tries 5 addresses of a domain (smtp_mx_address_limit); nobody honest needs more."""
 CACHE_SIZE = 10_000
-LONGEST_TTL = 86_400
-LONGEST_NO = 900
-"""Seconds a clear no is kept at most. RFC 2308 allows three hours; a customer who has just published a
-record should not wait for that."""
-PAYLOAD = 1232
-"""Octets of an UDP answer that passes without fragments (DNS flag day 2020)."""
 
 
 class Resolver:
@@ -72,7 +61,7 @@ class Resolver:
         self._system = None if nameservers else system
         self._stamp: tuple[int, int] | None = None
         self._library = dns.asyncresolver.Resolver(configure=False)
-        self._library.nameservers = [_nameserver(text) for text in nameservers]
+        self._library.nameservers = [rdata.nameserver(text) for text in nameservers]
         self._tune(lifetime)
         self._patience = patience
         self._size = cache_size
@@ -82,7 +71,7 @@ class Resolver:
 
     async def mx(self, domain: str, *, fresh: bool = False) -> Answer[Mx]:
         """The mail exchangers of a domain, best first, at most 10."""
-        return await self._ask(domain, "MX", _mx, fresh)
+        return await self._ask(domain, "MX", rdata.mx, fresh)
 
     async def addresses(
         self, host: str, families: Sequence[str] = ("ipv6", "ipv4"), *, fresh: bool = False
@@ -90,7 +79,10 @@ class Resolver:
         """The addresses of a host, at most 5, the families taking turns so that one that is dead can't
         keep us from the other."""
         answers: list[Answer[str]] = await asyncio.gather(
-            *(self._ask(host, "AAAA" if family == "ipv6" else "A", _address, fresh) for family in families)
+            *(
+                self._ask(host, "AAAA" if family == "ipv6" else "A", rdata.addresses, fresh)
+                for family in families
+            )
         )
         found = [answer for answer in answers if isinstance(answer, Found)]
         if found:
@@ -107,12 +99,20 @@ class Resolver:
     async def txt(self, name: str, *, fresh: bool = False) -> Answer[str]:
         """The texts at a name, the strings of each record joined (RFC 7208 section 3.3), octets as
         Latin-1."""
-        return await self._ask(name, "TXT", _txt, fresh)
+        return await self._ask(name, "TXT", rdata.txt, fresh)
 
     async def ptr(self, ip: str, *, fresh: bool = False) -> Answer[str]:
         """The names an address points back to."""
         name = dns.reversename.from_address(ip).to_text(omit_final_dot=True)
-        return await self._ask(name, "PTR", _ptr, fresh)
+        return await self._ask(name, "PTR", rdata.targets, fresh)
+
+    async def ns(self, zone: str, *, fresh: bool = False) -> Answer[str]:
+        """The nameservers of a zone; `Missing` for a name at which no zone begins."""
+        return await self._ask(zone, "NS", rdata.targets, fresh)
+
+    async def cname(self, name: str, *, fresh: bool = False) -> Answer[str]:
+        """What the name is an alias of, one step far."""
+        return await self._ask(name, "CNAME", rdata.targets, fresh)
 
     async def close(self) -> None:
         tasks = list(self._under_way.values())
@@ -121,7 +121,7 @@ class Resolver:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(
-        self, name: str, kind: str, read: Callable[[dns.resolver.Answer], tuple[T, ...]], fresh: bool
+        self, name: str, kind: str, read: Callable[[Iterable[Any]], tuple[T, ...]], fresh: bool
     ) -> Answer[T]:
         key = (name.rstrip(".").lower(), kind)
         if not fresh:
@@ -153,7 +153,7 @@ class Resolver:
         self._cache.move_to_end(key)
         return replace(answer, ttl=int(left))
 
-    async def _look_up(self, key: Key, read: Callable[[dns.resolver.Answer], tuple[T, ...]]) -> Answer[T]:
+    async def _look_up(self, key: Key, read: Callable[[Iterable[Any]], tuple[T, ...]]) -> Answer[T]:
         try:
             async with asyncio.timeout(self._patience):
                 answer = await self._translated(key, read)
@@ -166,22 +166,24 @@ class Resolver:
                 self._cache.popitem(last=False)
         return answer
 
-    async def _translated(self, key: Key, read: Callable[[dns.resolver.Answer], tuple[T, ...]]) -> Answer[T]:
+    async def _translated(self, key: Key, read: Callable[[Iterable[Any]], tuple[T, ...]]) -> Answer[T]:
         """Every way a look-up can end, as a value."""
         name, kind = key
         try:
-            question = dns.name.Name([label.encode("ascii") for label in name.split(".")] + [b""])
+            question = rdata.question(name)
         except UnicodeEncodeError:
             return Trouble(text=f"{name!r} is not written in A-labels")
         except dns.exception.DNSException:  # an empty or too long label, a name too long
             return Missing(domain=False, ttl=LONGEST_NO)
         try:
             found = await self._answer(question, kind)
-            return Found(records=read(found), ttl=_ttl(found.response, LONGEST_TTL))
+            if kind == "NS" and found.canonical_name != question:  # of a zone that an alias leads to
+                return Missing(domain=True, ttl=rdata.ttl(found.response, LONGEST_NO))
+            return Found(records=read(found), ttl=rdata.ttl(found.response, LONGEST_TTL))
         except dns.resolver.NXDOMAIN as no:
-            return Missing(domain=False, ttl=_ttl(no.kwargs["responses"][question], LONGEST_NO))
+            return Missing(domain=False, ttl=rdata.ttl(no.kwargs["responses"][question], LONGEST_NO))
         except dns.resolver.NoAnswer as no:
-            return Missing(domain=True, ttl=_ttl(no.kwargs["response"], LONGEST_NO))
+            return Missing(domain=True, ttl=rdata.ttl(no.kwargs["response"], LONGEST_NO))
         except dns.resolver.NoNameservers:
             return Trouble(text=f"the nameservers can't say (SERVFAIL or REFUSED) for {name} {kind}")
         except dns.exception.Timeout:
@@ -228,50 +230,9 @@ async def named_by_the_system(host: str) -> Found[str] | None:
     return Found(records=tuple(addresses)[:ADDRESS_LIMIT], ttl=0)
 
 
-def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
-    """Raises ValueError for what is no address with or without port."""
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    return dns.nameserver.Do53Nameserver(str(ipaddress.ip_address(host)), int(port))
-
-
 def _in_turns(answers: Iterable[Found[str]]) -> tuple[str, ...]:
     rows = [list(answer.records) for answer in answers]
     return tuple(row[i] for i in range(max(map(len, rows))) for row in rows if i < len(row))
-
-
-def _ttl(response: dns.message.Message, longest: int) -> int:
-    """Of an answer the smallest TTL on the way, of a no the SOA's (RFC 2308 section 5)."""
-    try:
-        return int(min(response.resolve_chaining().minimum_ttl, longest))  # type: ignore[attr-defined]
-    except dns.exception.DNSException:
-        return 0
-
-
-def _mx(answer: dns.resolver.Answer) -> tuple[Mx, ...]:
-    found = sorted(Mx(record.preference, _text(record.exchange)) for record in answer)
-    return tuple(found[:MX_LIMIT])
-
-
-def _address(answer: dns.resolver.Answer) -> tuple[str, ...]:
-    # More than are used would only lie in the cache, and it is the strangers' domain that says how many.
-    return tuple(record.address for record in itertools.islice(answer, ADDRESS_LIMIT))
-
-
-def _txt(answer: dns.resolver.Answer) -> tuple[str, ...]:
-    return tuple(b"".join(record.strings).decode("latin-1") for record in answer)
-
-
-def _ptr(answer: dns.resolver.Answer) -> tuple[str, ...]:
-    return tuple(_text(record.target) for record in itertools.islice(answer, MX_LIMIT))
-
-
-def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
 
 
 __all__ = ["Answer", "Resolver"]

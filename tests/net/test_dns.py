@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
-from relayd.net.dns import ADDRESS_LIMIT, CACHE_SIZE, LONGEST_NO, LONGEST_TTL, MX_LIMIT, Resolver
+from relayd.net.dns import CACHE_SIZE, Resolver
+from relayd.net.rdata import ADDRESS_LIMIT, LONGEST_NO, LONGEST_TTL, MX_LIMIT
 from relayd.sandbox.zone import DnsFault, NameServer, Zone
 
 ZONE = """

@@ -33,3 +33,14 @@ class Trouble:
 class Mx:
     preference: int
     host: str  # lower-case A-labels, no trailing dot; "" is the null MX (RFC 7505)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told(Generic[T]):
+    """What the nameservers of a zone themselves say: what is true now, not what a cache still holds."""
+
+    answer: Found[T] | Missing
+    servers: tuple[str, ...]  # that said so
+    others: tuple[
+        str, ...
+    ] = ()  # that said something else: they haven't heard of a change yet, or never will
