@@ -9,7 +9,6 @@ import math
 import os
 import random
 import signal
-import socket
 import ssl
 import time
 from collections.abc import Coroutine, Sequence
@@ -38,7 +37,7 @@ from relayd.identity.ipv6 import families
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins
 from relayd.intake.server import Server, listeners
-from relayd.net import http, systemd
+from relayd.net import systemd
 from relayd.net.egress import ipv6_source
 from relayd.parts import LOCAL_PARTS, Parts, SendersError, now, senders_of
 from relayd.report.statuslog import StatusLog
@@ -46,7 +45,8 @@ from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
 from relayd.upkeep import Upkeep
 from relayd.vault import Vault, VaultError
-from relayd.web.api import Service, create_app
+from relayd.web.api import Service
+from relayd.web.doors import Doors
 
 log = logging.getLogger("relayd")
 
@@ -58,7 +58,7 @@ INTAKE_DRAIN = 20.0
 DELIVERY_DRAIN = 50.0
 """Seconds for servers to answer our final dot; with the above, less than the unit's TimeoutStopSec."""
 
-NEED_RESTART = ("state_dir", "master_key_file", "listen", "http", "status_log", "hostname")
+NEED_RESTART = ("state_dir", "master_key_file", "listen", "status_log", "hostname")
 """What can't change while running: open sockets and files, and our name in answers under way."""
 
 
@@ -144,12 +144,10 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
-        self._api = http.HttpServer(
-            create_app(self), _api_socket(self._settings, self._sockets.get("api", ()))
-        )
+        self._doors = Doors(self, self._settings.http, self._sockets)
         await self._resume()
         await self.server.start()
-        self._api.start()
+        self._doors.start()
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
         self._watch_domains()
@@ -173,7 +171,7 @@ class Daemon:
             testing=Nobody(clock=now),
             hops=self.hops,
             dresser=parts.dresser,
-            sender=lambda id: self.parts.senders.get(id),
+            sender=lambda id: self.parts.sender(id),
             credentials=self.credentials,
             rules=parts.rules,
             clock=now,
@@ -254,7 +252,7 @@ class Daemon:
             await courier.close()
         await self.parts.domains.close()
         await self.status_log.close()
-        await self._api.stop()
+        await self._doors.stop()
         self.vault.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -362,6 +360,7 @@ class Daemon:
         self.acceptor.dresser = parts.dresser
         self.acceptor.recipients = parts.recipients
         self.acceptor.answer_within = limits.answer_within
+        self._doors.take(parts.settings.http.tokens)
         self.server.reconfigure(parts.settings, Logins(parts.settings.logins))
         self._watch_domains()
         try:
@@ -410,11 +409,9 @@ def _frozen(old: Settings, new: Settings) -> list[str]:
     changed = [name for name in NEED_RESTART if getattr(old, name) != getattr(new, name)]
     if old.platform.dkim != new.platform.dkim:
         changed.append("platform.dkim")
+    sockets = ("socket", "listen", "public_listen")
+    changed += [f"http.{name}" for name in sockets if getattr(old.http, name) != getattr(new.http, name)]
     return [f"{name} changed, which takes effect with a restart only" for name in changed]
-
-
-def _api_socket(settings: Settings, given: Sequence[socket.socket]) -> socket.socket:
-    return given[0] if given else http.listen(Path(settings.http.socket))
 
 
 def _sentence(event: Event) -> str:

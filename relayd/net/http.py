@@ -1,9 +1,15 @@
-"""The door to uvicorn: an ASGI app on a Unix socket, inside our own loop."""
+"""The door to uvicorn: ASGI apps on a Unix socket or a TCP port, inside our own loop.
+
+uvicorn waits for a slow client for ever. Here a request must have come in whole within a time, and an answer
+must have been taken; who is slower is cut off. What proxies say about the client (X-Forwarded-For) is not
+believed: the peer is who is connected.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import stat
@@ -11,10 +17,68 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 SOCKET_MODE = 0o660
 """Who may open the socket may do everything, so only the service's user and group can."""
+
+CONNECTIONS = 200
+"""Most connections at once of one server; each may hang in a long poll."""
+
+WITHIN = 20.0
+"""Seconds for a request to come in whole, and for an answer to be taken. A list of a thousand senders takes
+far less, even over a mobile phone's network."""
+
+_COMING = (h11.IDLE, h11.SEND_BODY)  # what a client is at while its request isn't here whole
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's, with an end to its patience."""
+
+    def __init__(self, *args: Any, within: float, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._within = within
+        self._deadline: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            transport.abort()
+            return
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state not in _COMING:
+            self._forget()
+        elif self._deadline is None:
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(self._within, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
+        super().resume_writing()
+
+    def _expect(self) -> None:
+        self._deadline = self.loop.call_later(self._within, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _Server(uvicorn.Server):
@@ -27,8 +91,11 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves `app` on a listening socket."""
 
-    def __init__(self, app: Any, listening: socket.socket) -> None:
+    def __init__(
+        self, app: Any, listening: socket.socket, *, connections: int = CONNECTIONS, within: float = WITHIN
+    ) -> None:
         self._socket = listening
+        protocol: Any = functools.partial(_Protocol, within=within)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -36,8 +103,10 @@ class HttpServer:
             lifespan="off",
             loop="none",
             ws="none",
-            http="h11",
+            http=protocol,
+            proxy_headers=False,
             server_header=False,
+            limit_concurrency=connections,
             timeout_graceful_shutdown=2,
         )
         self._server = _Server(config)
@@ -68,3 +137,12 @@ def listen(path: Path) -> socket.socket:
         os.umask(before)
     listening.listen(64)
     return listening
+
+
+def listen_tcp(address: str, port: int) -> socket.socket:
+    """A TCP socket on an IP address. Raises OSError that names the place."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=64)
+    except OSError as error:
+        raise OSError(error.errno, f"{address} port {port}: {error.strerror}") from None

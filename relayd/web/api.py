@@ -1,7 +1,8 @@
-"""The API on the Unix socket: what the commands use, and apps on this machine may.
+"""The API: what the commands use, on the Unix socket, and apps on this machine, over TCP.
 
-Who may open the socket may do everything here; its mode and folder are the guard. A browser can't open it,
-but a proxy in front of it could carry a web page's request here, so whatever looks like one is refused.
+Who may open the socket may do everything here; its mode and folder are the guard. Over TCP a token says who
+asks (`tokens`), and a table what they may (`roles`). A browser can't open the socket, but a proxy in front of
+it could carry a web page's request here, so whatever looks like one is refused.
 
 Each noun has a file beside this one with the routes it answers, and the Protocol `Control` of what it asks of
 the daemon:
@@ -10,8 +11,9 @@ the daemon:
         return [("GET", "/domains/{domain}", partial(_show, control))]
 
 A row is method, path after `/api/v1`, and handler; a handler takes the request, gives a JSONResponse, and
-raises `requests.Refused` for what can't be done. `create_app` below joins the tables, and `Control` below
-joins what the nouns ask: `app.py` has the one that is real.
+raises `requests.Refused` for what can't be done; `requests.asker(request).name` is who asks. `rows` below
+joins the tables, and `Control` joins what the nouns ask: `app.py` has the one that is real. Each row
+has one in `roles.MAY` too, and a place in docs/api.md.
 """
 
 from __future__ import annotations
@@ -24,25 +26,34 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from relayd.web import events, messages, queue, service
-from relayd.web.requests import PREFIX, failure, guarded, shown
+from relayd.web.requests import PREFIX, Admit, Row, everybody, failure, guarded, shown
 from relayd.web.service import Service
 
-__all__ = ["Control", "Service", "create_app"]
+__all__ = ["Control", "Service", "create_app", "rows"]
 
 
 class Control(events.Control, messages.Control, queue.Control, service.Control, Protocol):
     """What the API asks of the daemon."""
 
 
-def create_app(control: Control) -> Starlette:
-    rows = [
+def rows(control: Control) -> list[Row]:
+    """Every route there is."""
+    return [
         *events.routes(control),
         *messages.routes(control),
         *queue.routes(control),
         *service.routes(control),
     ]
-    routes = [Route(f"{PREFIX}{path}", guarded(handler), methods=[method]) for method, path, handler in rows]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed, 500: _fault})
+
+
+def create_app(control: Control, admit: Admit = everybody) -> Starlette:
+    routes = [
+        Route(f"{PREFIX}{path}", guarded((method, path, handler), admit), methods=[method])
+        for method, path, handler in rows(control)
+    ]
+    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed, 500: _fault})
+    app.router.redirect_slashes = False  # a redirect would lead to whatever the request's Host says
+    return app
 
 
 async def _not_found(request: Request, _: Exception) -> JSONResponse:

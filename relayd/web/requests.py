@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from relayd.core.phrases import LANGUAGES
 from relayd.store.contract import StoreError
+from relayd.web.roles import OPERATOR, Asker
 
 BODY_MAX = 64 * 1024  # the largest body is a selection or one SMTP reply
 LIMIT_MAX = 1000
@@ -29,22 +30,37 @@ _MESSAGE_ID = re.compile(r"[A-Z2-7]{26}")
 class Refused(Exception):
     """The request can't be done. `remedy` says what to do instead."""
 
-    def __init__(self, status: int, error: str, remedy: str) -> None:
+    def __init__(
+        self, status: int, error: str, remedy: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
         self.remedy = remedy
+        self.headers = headers
 
 
-def guarded(handler: Handler) -> Handler:
-    """The handler, with what it refuses, and what the store can't do, as answers."""
+Admit = Callable[[Request, str, str], Awaitable[Asker]]
+"""Says who asks, given the request and its route's method and path. Raises Refused."""
+
+
+async def everybody(request: Request, method: str, path: str) -> Asker:
+    """The guard of the Unix socket is its mode and folder: who could open it may do everything."""
+    return OPERATOR
+
+
+def guarded(row: Row, admit: Admit) -> Handler:
+    """The row's handler for those whom `admit` lets in, with what it refuses, and what the store can't do, as
+    answers."""
+    method, path, handler = row
 
     async def answer(request: Request) -> JSONResponse:
         try:
             _no_browser(request)
+            request.state.asker = await admit(request, method, path)
             return await handler(request)
         except Refused as refused:
-            return failure(refused.status, refused.error, refused.remedy)
+            return failure(refused.status, refused.error, refused.remedy, refused.headers)
         except StoreError as error:
             return failure(503, f"the store can't do it: {error}", "see the service's log, then try again")
 
@@ -69,8 +85,10 @@ async def read_object(request: Request, allowed: set[str] | None = None) -> dict
             octets += chunk
             if len(octets) > BODY_MAX:
                 raise Refused(413, f"a body of more than {BODY_MAX} octets", "send less")
-        body = json.loads(octets or b"{}")
+        body = json.loads(octets or b"{}", object_pairs_hook=_once, parse_constant=_no_number)
         json.dumps(body, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+    except _Twice as twice:
+        raise Refused(400, f"the key {shown(str(twice))} twice", "send each key once") from None
     except (ValueError, RecursionError, ClientDisconnect):
         raise Refused(400, "a body that is not JSON", "send one JSON object") from None
     if not isinstance(body, dict):
@@ -78,6 +96,29 @@ async def read_object(request: Request, allowed: set[str] | None = None) -> dict
     if allowed is not None and (unknown := sorted(set(body) - allowed)):
         raise Refused(400, f"unknown: {shown(', '.join(unknown))}", "use " + ", ".join(sorted(allowed)))
     return body
+
+
+class _Twice(Exception):
+    """A key that stands in an object twice: two readers would take it for two different things."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Twice(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _no_number(word: str) -> object:
+    """NaN and Infinity, which Python reads and JSON doesn't know."""
+    raise ValueError(word)
+
+
+def asker(request: Request) -> Asker:
+    """Who asks; its `name` is the `by` of what the journal says."""
+    found: Asker = request.state.asker
+    return found
 
 
 def message_id(text: str) -> str:
@@ -116,8 +157,8 @@ def shown(text: str) -> str:
     return repr(text[:80])
 
 
-def failure(status: int, error: str, remedy: str) -> JSONResponse:
-    return JSONResponse({"error": error, "remedy": remedy}, status)
+def failure(status: int, error: str, remedy: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": error, "remedy": remedy}, status, headers)
 
 
 class Speaks(Protocol):
