@@ -29,6 +29,7 @@ from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
 from relayd.net.tls import Contexts
 from relayd.store.contract import Store
+from relayd.post import Post
 from relayd.vault import Vault
 
 LOCAL_PARTS = "local_part"
@@ -71,6 +72,13 @@ class Parts:
             login_refused=login_refused,
         )
         self.couriers = self._couriers(uploads)
+        self.post = Post(
+            store=store,
+            dresser=self.dresser,
+            platform=settings.platform.name,
+            domain=settings.platform.domain,
+            clock=now,
+        )
         self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
         self.recipients = (
@@ -113,6 +121,10 @@ class Parts:
         }
 
     def upstream(self, hop: Hop) -> Upstream | None:
+    def sender(self, id: str) -> Sender | None:
+        """The sender of a message: a customer, or relayd itself."""
+        return self.post.sender if id == self.post.sender.id else self.senders.get(id)
+
         """The server of a hop, as it is configured now."""
         if hop.route is Route.SMARTHOST:
             return self._smarthost

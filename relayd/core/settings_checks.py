@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from relayd.core import localparts
 from relayd.core.mail import Rung
-from relayd.core.sender import Tls
+from relayd.core.sender import HOUSE, Tls
 from relayd.core.settings import (
     AllowPrivate,
     Delivery,
@@ -196,7 +196,7 @@ def _senders(parts: Parts) -> Iterator[Finding]:
         path: Path = ("senders", name)
         if not _ID.fullmatch(name):
             yield Finding(path=path, expected=SENDER_ID, seen=f'"{name}"')
-        if name in ("all", "reject"):
+        if name in ("all", "reject", HOUSE):
             yield Finding(path=path, expected="another id: this word has a meaning of its own", seen=name)
         if sender is None:
             continue
