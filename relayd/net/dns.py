@@ -25,7 +25,7 @@ import dns.reversename
 
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.net import rdata
-from relayd.net.rdata import ADDRESS_LIMIT, LONGEST_NO, LONGEST_TTL, PAYLOAD
+from relayd.net.rdata import ADDRESS_LIMIT, LONGEST_NO, LONGEST_TTL, MX_LIMIT, PAYLOAD
 
 T = TypeVar("T")
 Answer = Found[T] | Missing | Trouble
@@ -69,14 +69,20 @@ class Resolver:
         self._cache: OrderedDict[Key, tuple[float, Found[Any] | Missing]] = OrderedDict()
         self._under_way: dict[Key, asyncio.Task[Answer[Any]]] = {}
 
-    async def mx(self, domain: str, *, fresh: bool = False) -> Answer[Mx]:
-        """The mail exchangers of a domain, best first, at most 10."""
-        return await self._ask(domain, "MX", rdata.mx, fresh)
+    async def mx(self, domain: str, *, fresh: bool = False, most: int = MX_LIMIT) -> Answer[Mx]:
+        """The mail exchangers of a domain, best first, at most `most`."""
+        answer = await self._ask(domain, "MX", rdata.mx, fresh)
+        return replace(answer, records=answer.records[:most]) if isinstance(answer, Found) else answer
 
     async def addresses(
-        self, host: str, families: Sequence[str] = ("ipv6", "ipv4"), *, fresh: bool = False
+        self,
+        host: str,
+        families: Sequence[str] = ("ipv6", "ipv4"),
+        *,
+        fresh: bool = False,
+        most: int = ADDRESS_LIMIT,
     ) -> Answer[str]:
-        """The addresses of a host, at most 5, the families taking turns so that one that is dead can't
+        """The addresses of a host, at most `most`, the families taking turns so that one that is dead can't
         keep us from the other."""
         answers: list[Answer[str]] = await asyncio.gather(
             *(
@@ -86,7 +92,7 @@ class Resolver:
         )
         found = [answer for answer in answers if isinstance(answer, Found)]
         if found:
-            return Found(records=_in_turns(found)[:ADDRESS_LIMIT], ttl=min(answer.ttl for answer in found))
+            return Found(records=_in_turns(found)[:most], ttl=min(answer.ttl for answer in found))
         for answer in answers:
             if isinstance(answer, Trouble):
                 return answer

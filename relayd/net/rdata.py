@@ -17,6 +17,9 @@ from relayd.core.records.answers import Mx
 MX_LIMIT = 10
 ADDRESS_LIMIT = 5
 """Of one host. Postfix tries 5 addresses of a domain (smtp_mx_address_limit); nobody honest needs more."""
+KEPT = 64
+"""Records of one answer that are remembered: SPF compares with all addresses of a host, and minds an eleventh
+MX. It is the strangers' domain that says how many there are, and they lie in the cache."""
 LONGEST_TTL = 86_400
 LONGEST_NO = 900
 """Seconds a clear no is kept at most. RFC 2308 allows three hours; a customer who has just published a
@@ -51,12 +54,11 @@ def ttl(response: dns.message.Message, longest: int) -> int:
 
 def mx(records: Iterable[Any]) -> tuple[Mx, ...]:
     found = sorted(Mx(record.preference, text(record.exchange)) for record in records)
-    return tuple(found[:MX_LIMIT])
+    return tuple(found[:KEPT])
 
 
 def addresses(records: Iterable[Any]) -> tuple[str, ...]:
-    # More than are used would only lie in the cache, and it is the strangers' domain that says how many.
-    return tuple(record.address for record in itertools.islice(records, ADDRESS_LIMIT))
+    return tuple(record.address for record in itertools.islice(records, KEPT))
 
 
 def txt(records: Iterable[Any]) -> tuple[str, ...]:
