@@ -28,8 +28,8 @@ from relayd.intake.recipients import Recipients
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
 from relayd.net.tls import Contexts
-from relayd.store.contract import Store
 from relayd.post import Post
+from relayd.store.contract import Store
 from relayd.vault import Vault
 
 LOCAL_PARTS = "local_part"
@@ -71,7 +71,6 @@ class Parts:
             domains=self.domains,
             login_refused=login_refused,
         )
-        self.couriers = self._couriers(uploads)
         self.post = Post(
             store=store,
             dresser=self.dresser,
@@ -79,6 +78,7 @@ class Parts:
             domain=settings.platform.domain,
             clock=now,
         )
+        self.couriers = self._couriers(uploads)
         self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
         self.recipients = (
@@ -120,11 +120,11 @@ class Parts:
             Route.SMARTHOST: upstream(guard=None, handover=handover()),
         }
 
-    def upstream(self, hop: Hop) -> Upstream | None:
     def sender(self, id: str) -> Sender | None:
         """The sender of a message: a customer, or relayd itself."""
         return self.post.sender if id == self.post.sender.id else self.senders.get(id)
 
+    def upstream(self, hop: Hop) -> Upstream | None:
         """The server of a hop, as it is configured now."""
         if hop.route is Route.SMARTHOST:
             return self._smarthost
