@@ -72,7 +72,9 @@ class Resolver:
     async def mx(self, domain: str, *, fresh: bool = False, most: int = MX_LIMIT) -> Answer[Mx]:
         """The mail exchangers of a domain, best first, at most `most`."""
         answer = await self._ask(domain, "MX", rdata.mx, fresh)
-        return replace(answer, records=answer.records[:most]) if isinstance(answer, Found) else answer
+        if isinstance(answer, Found) and len(answer.records) > most:
+            return replace(answer, records=answer.records[:most])
+        return answer
 
     async def addresses(
         self,
