@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -113,6 +113,24 @@ class Record:
     standings: tuple[Standing, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSender:
+    """A sender that was added at run time."""
+
+    id: str
+    settings: Mapping[str, object]  # as in the config file, in the types of JSON; no secret is in it
+    sealed: Mapping[str, str] = field(default_factory=dict)  # by key, such as "upstream.password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something small to remember."""
+
+    kind: str
+    key: str
+    value: Mapping[str, str]
+
+
 class Store(Protocol):
     def receive(self) -> Receiving:
         """Open a body that is too large to wait in memory (over CHUNK octets)."""
@@ -185,6 +203,10 @@ class Store(Protocol):
         """Recipients by state."""
         ...
 
+    async def held(self) -> Mapping[tuple[str, Reason], int]:
+        """Held recipients by sender and reason. As quick as little is held."""
+        ...
+
     async def note(self, events: Sequence[Event]) -> None:
         """Write events that belong to no message change."""
         ...
@@ -198,6 +220,23 @@ class Store(Protocol):
     async def forget(self, kind: str, key: str, events: Sequence[Event] = ()) -> None: ...
 
     async def recall(self, kind: str) -> Mapping[str, Mapping[str, str]]: ...
+
+    async def senders(self) -> list[StoredSender]:
+        """All that were put and not removed, by id."""
+        ...
+
+    async def put_senders(
+        self, many: Sequence[StoredSender], facts: Sequence[Fact] = (), events: Sequence[Event] = ()
+    ) -> None:
+        """Keep senders, each in place of one with its id, with facts and events in one transaction."""
+        ...
+
+    async def remove_sender(
+        self, id: str, forget: Sequence[tuple[str, str]] = (), events: Sequence[Event] = ()
+    ) -> None:
+        """Remove a sender and forget facts (kind and key) in one transaction. Nothing of a sealed secret
+        stays readable in the file. Its mail stays as it is."""
+        ...
 
     async def sweep(self, now: datetime, content: timedelta, metadata: timedelta) -> None:
         """Clear what is over: bodies never put, content `content` and everything `metadata` after the final

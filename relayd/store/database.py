@@ -26,6 +26,9 @@ PAGE: Final = 4096
 WAL: Final = 64 * 1024 * 1024
 """Octets that the WAL's file keeps after a burst; more is given back."""
 
+TABLES: Final = ("message", "recipient", "fact", "sender")
+"""What everything stands on, read through at the start."""
+
 CACHE: Final = 8192
 """KiB of page cache for each of the two connections."""
 
@@ -114,9 +117,9 @@ def migrate(db: apsw.Connection, path: Path, scripts: Sequence[str]) -> None:
 
 
 def check(db: apsw.Connection, path: Path) -> None:
-    """Read the tables the queue stands on. Content isn't read: it is by far the largest, each row has a
+    """Read the tables everything stands on. Content isn't read: it is by far the largest, each row has a
     checksum of its own, and a damaged one holds its own message only."""
-    for table in ("message", "recipient", "fact"):
+    for table in TABLES:
         (found,) = sql.only(db, f"PRAGMA quick_check({table})")
         if found != "ok":
             raise faults.damaged(path, found)

@@ -22,6 +22,7 @@ from relayd.core.reasons import Reason
 from relayd.store import rows, verbs
 from relayd.store.contract import (
     DressingStays,
+    Fact,
     LeaseEnded,
     Receiving,
     Record,
@@ -29,6 +30,7 @@ from relayd.store.contract import (
     Selection,
     Standing,
     StoreDamaged,
+    StoredSender,
     StoreError,
     Verb,
     Watch,
@@ -100,6 +102,7 @@ class MemoryStore:
         self._journal: list[Event] = []
         self._seq = 0
         self._facts: dict[str, dict[str, Mapping[str, str]]] = {}
+        self._senders: dict[str, StoredSender] = {}
         self._leases: dict[int, list[Row]] = {}
         self._tickets = itertools.count(1)
         self._served: Counter[tuple[str, str]] = Counter()  # when a sender had its last turn at a hop
@@ -365,7 +368,12 @@ class MemoryStore:
         found = Counter(row.state for row in self._rows)
         return {state: found[state] for state in State}
 
-    # --- facts and notes
+    async def held(self) -> Mapping[tuple[str, Reason], int]:
+        self._usable()
+        rows_held = [(row.mail.message.sender, row.held) for row in self._rows if row.state is State.HELD]
+        return Counter((sender, held) for sender, held in rows_held if held is not None)
+
+    # --- facts, senders and notes
 
     async def note(self, events: Sequence[Event]) -> None:
         self._usable()
@@ -386,6 +394,30 @@ class MemoryStore:
     async def recall(self, kind: str) -> Mapping[str, Mapping[str, str]]:
         self._usable()
         return dict(sorted(self._facts.get(kind, {}).items()))
+
+    async def senders(self) -> list[StoredSender]:
+        self._usable()
+        return [self._senders[id] for id in sorted(self._senders)]
+
+    async def put_senders(
+        self, many: Sequence[StoredSender], facts: Sequence[Fact] = (), events: Sequence[Event] = ()
+    ) -> None:
+        self._usable()
+        for one in many:
+            copy = json.loads(json.dumps({"settings": dict(one.settings), "sealed": dict(one.sealed)}))
+            self._senders[one.id] = StoredSender(id=one.id, **copy)
+        for fact in facts:
+            await self.remember(fact.kind, fact.key, fact.value)
+        self._write(events)
+
+    async def remove_sender(
+        self, id: str, forget: Sequence[tuple[str, str]] = (), events: Sequence[Event] = ()
+    ) -> None:
+        self._usable()
+        self._senders.pop(id, None)
+        for kind, key in forget:
+            await self.forget(kind, key)
+        self._write(events)
 
     # --- keeping house
 

@@ -21,14 +21,16 @@ from relayd.core.delivery import Settlement, State
 from relayd.core.journal import Event
 from relayd.core.mail import Dressing, Message, Parcel, Recipient
 from relayd.core.reasons import Reason
-from relayd.store import acts, backups, faults, housekeeping, reading, rows, settling, verbs
+from relayd.store import acts, backups, faults, housekeeping, reading, rows, senders, settling, verbs
 from relayd.store.contract import (
     DressingStays,
+    Fact,
     LeaseEnded,
     Receiving,
     Record,
     Room,
     Selection,
+    StoredSender,
     StoreError,
     Verb,
     Watch,
@@ -413,7 +415,10 @@ class SqliteStore:
     async def count(self) -> Mapping[State, int]:
         return dict(zip(rows.STATES, self._counts, strict=True))
 
-    # --- facts and notes
+    async def held(self) -> Mapping[tuple[str, Reason], int]:
+        return await self._engine.read(senders.held)
+
+    # --- facts, senders and notes
 
     async def note(self, events: Sequence[Event]) -> None:
         await self._engine.write("note", run=lambda transaction: acts.note(transaction, events))
@@ -428,6 +433,19 @@ class SqliteStore:
 
     async def recall(self, kind: str) -> Mapping[str, Mapping[str, str]]:
         return await self._engine.read(reading.recall, kind)
+
+    async def senders(self) -> list[StoredSender]:
+        return await self._engine.read(senders.every)
+
+    async def put_senders(
+        self, many: Sequence[StoredSender], facts: Sequence[Fact] = (), events: Sequence[Event] = ()
+    ) -> None:
+        await self._engine.write("note", run=lambda t: senders.put(t, many, facts, events))
+
+    async def remove_sender(
+        self, id: str, forget: Sequence[tuple[str, str]] = (), events: Sequence[Event] = ()
+    ) -> None:
+        await self._engine.write("note", run=lambda t: senders.remove(t, id, forget, events))
 
     # --- keeping house
 
