@@ -10,6 +10,7 @@ import functools
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from relayd.core import localparts
 from relayd.core.address import Address
@@ -169,16 +170,19 @@ def _sender(id: str, settings: SenderSettings, default_address: Address) -> Send
         if_unproven=settings.if_unproven,
         language=settings.language,
         test=settings.test,
-        upstream=_upstream(settings.upstream),
+        upstream=_upstream(settings.upstream, settings.address),
     )
 
 
-def _upstream(settings: Smarthost | None) -> Upstream | None:
-    return (
-        None
-        if settings is None
-        else Upstream(**{name: getattr(settings, name) for name in Upstream.__slots__})
-    )
+def _upstream(settings: Smarthost | None, contact: Address | None = None) -> Upstream | None:
+    if settings is None:
+        return None
+    known: dict[str, Any] = {
+        name: getattr(settings, name) for name in Upstream.__slots__ if hasattr(settings, name)
+    }
+    if known.get("oauth") is not None and known["username"] is None:
+        known["username"] = str(contact)
+    return Upstream(**known)
 
 
 def _rules(settings: Settings) -> RetryRules:

@@ -103,6 +103,7 @@ def parts(valid: Mapping[str, Any]) -> Parts:
         allow_private=valid.get("allow_private"),
         retention=valid.get("retention"),
         http=valid.get("http"),
+        oauth=valid.get("oauth"),
     )
 
 

@@ -32,6 +32,7 @@ from relayd.core.settings_types import (
     Size,
     StatePath,
     Tcp,
+    Tenant,
     TokenText,
     Url,
 )
@@ -103,10 +104,21 @@ class Smarthost(Model):
     )
     username: Line | None = _key(None, "Login there; without it none is tried.")
     password: SecretText | None = _key(None, "Its password.")
-    mechanism: Literal["PLAIN", "LOGIN"] | None = _key(
-        None, "The one login mechanism to use; null: PLAIN if the server offers it, else LOGIN."
+    mechanism: Literal["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"] | None = _key(
+        None,
+        "The one login mechanism to use; null: PLAIN if the server offers it, else LOGIN; with `oauth` "
+        "XOAUTH2, else OAUTHBEARER.",
     )
     ca_file: StatePath | None = _key(None, "PEM file with the roots to trust there instead of the system's.")
+
+
+class UpstreamSettings(Smarthost):
+    oauth: Literal["microsoft", "google"] | None = _key(
+        None,
+        "Log in with what this provider gives after `relayd upstream login`, instead of a password. "
+        "`username` is the account, null: the contact address.",
+        "microsoft",
+    )
 
 
 class Platform(Model):
@@ -152,7 +164,9 @@ class SenderSettings(Model):
         "en", "Language that this sender reads; the API gives texts in it with `lang=sender`."
     )
     test: bool = _key(False, "true: deliver to nobody and report as if.")
-    upstream: Smarthost | None = _key(None, "The sender's own submission server, for `send_as: upstream`.")
+    upstream: UpstreamSettings | None = _key(
+        None, "The sender's own submission server, for `send_as: upstream`."
+    )
 
 
 class Delivery(Model):
@@ -249,6 +263,31 @@ class Http(Model):
     )
 
 
+class OAuthClient(Model):
+    """What a provider knows relayd as, after it was registered there (docs/oauth.md)."""
+
+    client_id: Line = _key(..., "The id that the provider gave when relayd was registered there.", "0a1b2c3d")
+    client_secret: SecretText | None = _key(None, "The secret that came with it.")
+    authorize_url: Url | None = _key(
+        None, "Another place where people sign in: for national clouds and for tests."
+    )
+    token_url: Url | None = _key(None, "Another place that gives tokens.")
+    device_url: Url | None = _key(None, "Another place that gives device codes.")
+    scope: Line | None = _key(None, "What to ask for there, instead of the usual permission to send mail.")
+
+
+class OAuthMicrosoft(OAuthClient):
+    tenant: Tenant = _key(
+        "common",
+        "`common`: accounts of all organisations; or the id of one, whose accounts alone may sign in.",
+    )
+
+
+class OAuth(Model):
+    microsoft: OAuthMicrosoft | None = _key(None, "Microsoft 365 and Outlook.com.")
+    google: OAuthClient | None = _key(None, "Gmail and Google Workspace.")
+
+
 class Retention(Model):
     content: Duration = _key(timedelta(days=7), "Bodies are wiped this long after the final state.")
     metadata: Duration = _key(timedelta(days=400), "Everything else; at least as long as `content`.")
@@ -296,6 +335,7 @@ class Settings(Model):
         "Hosts named by customers or DNS must be public, unless a network here holds them.", AllowPrivate
     )
     http: Http = _section("The API.", Http)
+    oauth: OAuth = _section("Providers at whom customers sign in instead of giving a password.", OAuth)
     retention: Retention = _section("How long things are kept.", Retention)
     status_log: LogPath = _key("status.jsonl", "One JSON line per event; in /var/log/relayd under systemd.")
     log: Log = _section("The service's own log.", Log)
@@ -305,7 +345,6 @@ NOT_BUILT: frozenset[str] = frozenset(
     {
         "platform.spf_include",
         "delivery.egress",
-        "oauth",
         "webhooks",
     }
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from relayd.core import localparts
+from relayd.core import bearer, localparts
 from relayd.core.mail import Rung
 from relayd.core.sender import HOUSE, Tls
 from relayd.core.settings import (
@@ -22,10 +22,12 @@ from relayd.core.settings import (
     Limits,
     Listen,
     Login,
+    OAuth,
     Platform,
     Retention,
     SenderSettings,
     Smarthost,
+    UpstreamSettings,
 )
 from relayd.core.settings_types import address_and_port
 
@@ -65,6 +67,7 @@ class Parts:
     allow_private: AllowPrivate | None
     retention: Retention | None
     http: Http | None
+    oauth: OAuth | None
 
 
 def check(parts: Parts) -> Iterator[Finding]:
@@ -75,6 +78,7 @@ def check(parts: Parts) -> Iterator[Finding]:
     yield from _upstreams(parts)
     yield from _delivery(parts)
     yield from _http(parts)
+    yield from _oauth(parts)
     yield from _rest(parts)
 
 
@@ -241,7 +245,10 @@ def _upstreams(parts: Parts) -> Iterator[Finding]:
             servers.append((("senders", name, "upstream"), sender.upstream))
             yield from _guarded(parts, ("senders", name, "upstream", "host"), sender.upstream.host)
     for path, server in servers:
-        yield from _login_there(path, server)
+        if isinstance(server, UpstreamSettings) and server.oauth is not None:
+            yield from _tokens_there(parts, path, server)
+        else:
+            yield from _login_there(path, server)
         yield from _transport(path, server)
         if _is_relayd(parts, server):
             yield Finding(path=(*path, "host"), expected="another server: relayd listens there itself")
@@ -255,6 +262,24 @@ def _login_there(path: Path, server: Smarthost) -> Iterator[Finding]:
         yield Finding(path=path, expected="a username beside the password", seen="no username")
     if server.username is None and server.mechanism is not None:
         yield Finding(path=(*path, "mechanism"), expected="a username beside mechanism: it is for logging in")
+    elif server.mechanism in bearer.MECHANISMS:
+        wanted = "PLAIN or LOGIN; the others log in with what a provider gives, see upstream.oauth"
+        yield Finding(path=(*path, "mechanism"), expected=wanted)
+
+
+def _tokens_there(parts: Parts, path: Path, server: UpstreamSettings) -> Iterator[Finding]:
+    """It logs in with the tokens of a provider."""
+    if server.password is not None:
+        yield Finding(path=(*path, "password"), expected="no password beside oauth: one of them logs in")
+    if server.mechanism is not None and server.mechanism not in bearer.MECHANISMS:
+        wanted = " or ".join(bearer.MECHANISMS) + " beside oauth"
+        yield Finding(path=(*path, "mechanism"), expected=wanted)
+    if server.tls is Tls.NONE:
+        wanted = "starttls or implicit: no login ever goes out in clear"
+        yield Finding(path=(*path, "tls"), expected=wanted)
+    if parts.oauth is not None and server.oauth and getattr(parts.oauth, server.oauth) is None:
+        wanted = f"oauth.{server.oauth} with its client_id, so that customers can sign in there"
+        yield Finding(path=(*path, "oauth"), expected=wanted, seen=f"{server.oauth}, which is not set up")
 
 
 def _transport(path: Path, server: Smarthost) -> Iterator[Finding]:
@@ -339,6 +364,19 @@ def _http(parts: Parts) -> Iterator[Finding]:
         yield Finding(path=("http", "tokens"), expected=wanted, seen="no listen", warning=True)
     yield from _tokens(http)
     yield from _public(http)
+
+
+def _oauth(parts: Parts) -> Iterator[Finding]:
+    oauth = parts.oauth
+    if oauth is None:
+        return
+    if oauth.google is not None and oauth.google.client_secret is None:
+        wanted = "client_secret, client_secret_file or client_secret_credential: Google asks for it"
+        yield Finding(path=("oauth", "google"), expected=wanted, seen="no client_secret")
+    if (oauth.microsoft or oauth.google) and parts.http is not None and parts.http.public_url is None:
+        wanted = "public_url, where customers come back to after they signed in; without it they need a code "
+        wanted += "on another device, which Google has not for mail"
+        yield Finding(path=("http", "public_url"), expected=wanted, seen="none", warning=True)
 
 
 def _tokens(http: Http) -> Iterator[Finding]:

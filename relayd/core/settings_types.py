@@ -34,6 +34,7 @@ TCP = "an IP address and a port, such as 127.0.0.1:8025 or [::1]:8025"
 URL = "a web address without ? and #, such as https://relay.example.net; http only on this machine"
 TOKEN = "a token of at least 20 characters without spaces; this makes one: openssl rand -hex 32"
 SELECTOR = "a DKIM selector: lower-case letters, digits and hyphens, such as r1"
+TENANT = "common, organizations, consumers, or the id or domain of one organisation at Microsoft"
 PATH = "the path of a file"
 FOLDER = "an absolute path, such as /var/lib/relayd"
 
@@ -224,6 +225,12 @@ def token(value: object) -> Secret:
     return found
 
 
+def tenant(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", value):
+        raise ValueError(TENANT)
+    return value
+
+
 def selector(value: str) -> str:
     if not _SELECTOR.fullmatch(value):
         raise ValueError(SELECTOR)
@@ -266,6 +273,7 @@ Nameserver = Annotated[str, Says(NAMESERVER), AfterValidator(nameserver)]
 Tcp = Annotated[str, Says(TCP), AfterValidator(tcp)]
 Url = Annotated[str, Says(URL), AfterValidator(url)]
 TokenText = Annotated[Secret, Says(TOKEN), PlainValidator(token), PlainSerializer(_masked)]
+Tenant = Annotated[str, Says(TENANT), AfterValidator(tenant)]
 Selector = Annotated[str, Says(SELECTOR), AfterValidator(selector)]
 Folder = Annotated[str, Says(FOLDER), AfterValidator(_absolute)]
 StatePath = Annotated[str, Says(PATH), AfterValidator(_in("state"))]

@@ -54,6 +54,7 @@ def test_the_example_has_every_key_and_all_of_them_can_be_used(tmp_path: Path) -
         "listen[0].tls.key: no file /var/lib/relayd/tls/key.pem",
         "logins[0]: no password",
         "http.tokens[0].token: a value (not shown)",
+        "oauth.google: no client_secret",
     ]
     for name in keys(Settings):
         assert re.search(rf"^ *#?(- )?{name}:", text, re.MULTILINE), name
