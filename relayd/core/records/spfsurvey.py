@@ -39,7 +39,7 @@ class Code(StrEnum):
     TOO_MANY = "too_many"  # an eleventh look-up
     VOIDS = "voids"
     MX_LIMIT = "mx_limit"
-    DEAD = "dead"  # an include or redirect to a domain without SPF
+    DEAD = "dead"  # an include or redirect to a domain without one SPF record
     LOOP = "loop"
     UNREACHABLE = "unreachable"  # terms behind all
     REDIRECT_IGNORED = "redirect_ignored"
@@ -172,7 +172,7 @@ class _Reading:
             return 0
         found = spfterms.records(answer.records) if isinstance(answer, Found) else ()
         if len(found) != 1:
-            self._say(Code.SEVERAL if found else Code.DEAD, target if found else domain, term)
+            self._say(Code.DEAD, domain, term)
             return 0
         inside = yield from self.record(target, spfterms.read(found[0]), (*path, target.lower()))
         return sum(cost.lookups for cost in inside)
