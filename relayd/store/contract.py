@@ -180,6 +180,11 @@ class Store(Protocol):
         """Follow one message from before it is put, for an app that waits for the real outcome."""
         ...
 
+    @property
+    def newest(self) -> int:
+        """`seq` of the last event; 0 when there is none."""
+        ...
+
     async def journal(self, after: int, limit: int = 1000) -> list[Event]:
         """Events with seq > after, in commit order, no gaps: at most `limit`."""
         ...

@@ -272,6 +272,10 @@ class MemoryStore:
     def watch(self, message: str) -> AbstractAsyncContextManager[Watch]:
         return self._watchers.watch(message)
 
+    @property
+    def newest(self) -> int:
+        return self._seq
+
     async def journal(self, after: int, limit: int = 1000) -> list[Event]:
         self._usable()
         return [event for event in self._journal if event.seq > after][:limit]

@@ -315,6 +315,10 @@ class SqliteStore:
     def watch(self, message: str) -> AbstractAsyncContextManager[Watch]:
         return self._watchers.watch(message)
 
+    @property
+    def newest(self) -> int:
+        return self._engine.seq
+
     async def journal(self, after: int, limit: int = 1000) -> list[Event]:
         return await self._engine.journal(after, limit)
 

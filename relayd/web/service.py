@@ -55,9 +55,12 @@ def routes(control: Control) -> list[Row]:
 async def _status(control: Control, request: Request) -> JSONResponse:
     service = control.service()
     counts = await control.store.count()
-    newest = await _newest(control.store)
     return JSONResponse(
-        {**_service(service), "recipients": {str(k): v for k, v in counts.items()}, "newest": newest}
+        {
+            **_service(service),
+            "recipients": {str(k): v for k, v in counts.items()},
+            "newest": control.store.newest,
+        }
     )
 
 
@@ -108,17 +111,6 @@ async def _explain(request: Request) -> JSONResponse:
     except ValueError as error:
         raise Refused(400, str(error), 'send {"reply": "550 5.1.1 user unknown"}') from None
     return JSONResponse(in_language(found, language))
-
-
-async def _newest(store: Store) -> int:
-    """`seq` of the last event: the journal is read forwards only, so its end is searched for, by halves."""
-    low, high = 0, 1
-    while await store.journal(high - 1, 1):
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if await store.journal(middle - 1, 1) else (low, middle)
-    return low
 
 
 def _service(service: Service) -> dict[str, Any]:

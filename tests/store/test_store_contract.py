@@ -529,6 +529,12 @@ def _fields(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in event.__slots__}
 
 
+async def test_the_newest_event_is_known_without_reading(desk: Any) -> None:
+    assert desk.store.newest == 0
+    await desk.store.note([Event(time=desk.clock(), type=EventType.CONFIRMED)] * 2)
+    assert desk.store.newest == 2
+
+
 async def test_who_waits_for_the_journal_wakes_when_something_is_written(desk: Any) -> None:
     waiting = asyncio.ensure_future(desk.store.wait_journal(0))
     await asyncio.sleep(0)
