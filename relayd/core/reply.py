@@ -42,6 +42,7 @@ class FaultKind(StrEnum):
     TOO_BIG = "too_big"  # larger than the SIZE the server announced (RFC 1870)
     SMTPUTF8 = "smtputf8"  # a UTF-8 address and no SMTPUTF8 (RFC 6531)
     MECHANISM = "mechanism"  # no login mechanism in common
+    TOKEN = "token"  # no access token: a person has to sign in at the provider
     INTERNAL = "internal"  # a fault of ours
 
 

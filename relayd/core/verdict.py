@@ -113,6 +113,7 @@ _FAULTS = {
     FaultKind.TOO_BIG: _final(Reason.MESSAGE_TOO_BIG, Scope.MESSAGE),
     FaultKind.SMTPUTF8: _final(Reason.MESSAGE_SMTPUTF8, Scope.RECIPIENT),
     FaultKind.MECHANISM: _later(Reason.AUTH_MECHANISM, Scope.HOP),
+    FaultKind.TOKEN: _later(Reason.AUTH_TOKEN_EXPIRED, Scope.HOP),
     FaultKind.INTERNAL: _later(Reason.SERVER_ERROR, Scope.MESSAGE),
 }
 

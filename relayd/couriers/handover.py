@@ -23,7 +23,7 @@ from relayd.core.verdict import Role, Scope, classify
 from relayd.couriers.pool import Pool
 from relayd.net import smtp
 from relayd.net.egress import Ourselves
-from relayd.net.smtp import Content, Deadlines, Failure, Login, Server, Session
+from relayd.net.smtp import Bearer, Content, Deadlines, Failure, Login, Server, Session
 from relayd.net.tls import Contexts
 from relayd.store.contract import CHUNK, Body
 
@@ -60,6 +60,10 @@ class Turns:
             return opened
 
 
+Opener = Callable[[Login | Bearer | None], Awaitable[Session | Failure]]
+"""Opens a session with this login."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How the servers of one hop are reached. Sessions with the same `key` are interchangeable."""
@@ -72,6 +76,7 @@ class Way:
     resolve: Callable[[str], Awaitable[Found[str] | Missing | Trouble]]
     refusal: Callable[[str, str], str | None]  # host and address; why it must not be connected to
     login: Login | None = None
+    log_in: Callable[[Opener], Awaitable[Session | Failure]] | None = None  # what has to be fetched first
     turns: Turns | None = None  # with a login
     ca_file: str | None = None
 
@@ -154,19 +159,25 @@ class Handover:
         if self._ourselves.at(step.ip, way.port):
             walk.is_us()
             return
-        connect = functools.partial(
-            smtp.connect,
-            Server(
+
+        def open_with(login: Login | Bearer | None) -> Awaitable[Session | Failure]:
+            server = Server(
                 host=step.host,
                 ip=step.ip,
                 port=way.port,
                 protection=step.protection,
-                login=way.login,
+                login=login,
                 ca_file=way.ca_file,
-            ),
-            hostname=self._hostname,
-            contexts=self._contexts,
-            deadlines=self._deadlines,
+            )
+            return smtp.connect(
+                server, hostname=self._hostname, contexts=self._contexts, deadlines=self._deadlines
+            )
+
+        log_in = way.log_in
+        connect = (
+            functools.partial(open_with, way.login)
+            if log_in is None
+            else functools.partial(log_in, open_with)
         )
         opened = await (connect() if way.turns is None else way.turns.take(connect))
         if isinstance(opened, Failure):
@@ -227,5 +238,5 @@ def _stale(evidence: Evidence) -> bool:
     if evidence.stage is not Stage.MAIL:
         return False
     if isinstance(evidence, Reply):
-        return evidence.code == 421
+        return evidence.code in (421, 530)  # 530: the login has run out, as with a token
     return evidence.kind is FaultKind.CLOSED

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import replace
 
 from relayd.core.delivery import Attempt
 from relayd.core.dialogue import Protection
 from relayd.core.mail import Hop, Parcel, Route
+from relayd.core.oauth import AccessTokens
 from relayd.core.reasons import Reason
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
-from relayd.core.reply import Evidence, Fault, FaultKind, Stage
+from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.sender import Tls, Upstream
-from relayd.core.verdict import Role
-from relayd.couriers.handover import Handover, Turns, Way
+from relayd.core.verdict import Role, classify
+from relayd.couriers.handover import Handover, Opener, Turns, Way
 from relayd.net import egress
 from relayd.net.dns import Resolver, named_by_the_system
 from relayd.net.egress import Guard
-from relayd.net.smtp import Login
+from relayd.net.smtp import Bearer, Failure, Login, Session
 from relayd.store.contract import Body
 
 MX_PORT = 25
@@ -36,6 +37,7 @@ class UpstreamCourier:
     """For hops of route UPSTREAM or SMARTHOST. `find` gives the server of a hop as it is configured now.
 
     `guard` judges hosts that customers named; None for the operator's own smarthost, which may be anywhere.
+    `tokens` gives what senders log in with who signed in at a provider instead of giving a password.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class UpstreamCourier:
         guard: Guard | None,
         handover: Handover,
         families: Sequence[str] = ("ipv6", "ipv4"),
+        tokens: AccessTokens | None = None,
     ) -> None:
         self._find = find
         self._resolver = resolver
         self._guard = guard
         self._handover = handover
         self._families = tuple(families)
+        self._tokens = tokens
         self._turns: dict[Hop, tuple[Upstream, Turns]] = {}
 
     async def deliver(self, parcel: Parcel, body: Body) -> list[Attempt]:
@@ -59,7 +63,7 @@ class UpstreamCourier:
         if upstream is None:
             return await self._handover.deliver(parcel, body, _nowhere(parcel.hop))
         way = Way(
-            key=upstream,  # with its login and password: whoever changes them gets a new connection
+            key=_key(parcel.hop, upstream),
             role=Role.UPSTREAM,
             port=upstream.port,
             protection=_PROTECTION[upstream.tls],
@@ -67,10 +71,13 @@ class UpstreamCourier:
             resolve=self._resolve,
             refusal=functools.partial(self._refusal, upstream),
             login=_login(upstream),
+            log_in=self._token_login(parcel.hop, upstream),
             turns=self._turns_of(parcel.hop, upstream),
             ca_file=upstream.ca_file,
         )
         attempts = await self._handover.deliver(parcel, body, way)
+        if upstream.oauth is not None:
+            attempts = [_not_a_password(attempt) for attempt in attempts]
         if any(_like_an_mx(attempt, upstream) for attempt in attempts) and await self._is_mx(
             parcel, upstream
         ):
@@ -95,12 +102,27 @@ class UpstreamCourier:
 
     def _turns_of(self, hop: Hop, upstream: Upstream) -> Turns | None:
         """The turns of this name and password: others, others."""
-        if upstream.password is None:
+        if upstream.password is None and upstream.oauth is None:
             return None
         known = self._turns.get(hop)
         if known is None or known[0] != upstream:
             known = self._turns[hop] = (upstream, Turns())
         return known[1]
+
+    def _token_login(
+        self, hop: Hop, upstream: Upstream
+    ) -> Callable[[Opener], Awaitable[Session | Failure]] | None:
+        if upstream.oauth is None:
+            return None
+        assert self._tokens is not None, "a courier for senders who sign in at a provider has their tokens"
+        assert upstream.username is not None
+        return functools.partial(
+            _with_token,
+            self._tokens,
+            sender=hop.name,
+            username=upstream.username,
+            mechanism=upstream.mechanism,
+        )
 
     async def _hosts(self, hop: Hop, upstream: Upstream) -> Sequence[Mx] | Evidence:
         host = upstream.host
@@ -126,6 +148,39 @@ class UpstreamCourier:
         if upstream.tls is Tls.NONE and not ipaddress.ip_address(ip).is_loopback:
             return f"{host} [{ip}] is not on this machine, so TLS is required"
         return None if self._guard is None else self._guard.refusal(ip)
+
+
+async def _with_token(
+    tokens: AccessTokens, opener: Opener, *, sender: str, username: str, mechanism: str | None
+) -> Session | Failure:
+    """Log in with an access token. One that the server doesn't take, though it should still be good, is
+    fetched anew and tried once more, and never a third time."""
+    token = await tokens.access_token(sender)
+    if isinstance(token, Fault):
+        return Failure(evidence=token)
+    opened = await opener(Bearer(username=username, token=token, mechanism=mechanism))
+    if not (isinstance(opened, Failure) and _refused_token(opened.evidence)):
+        return opened
+    fresh = await tokens.access_token(sender, token)
+    if isinstance(fresh, Fault):
+        return Failure(evidence=fresh)
+    return await opener(Bearer(username=username, token=fresh, mechanism=mechanism))
+
+
+_STALE = frozenset({Reason.AUTH_WRONG_PASSWORD, Reason.AUTH_TOKEN_EXPIRED, Reason.AUTH_NOT_LOGGED_IN})
+
+
+def _refused_token(evidence: Evidence) -> bool:
+    """A new token may help: not where the server says that logging in is switched off."""
+    at_login = isinstance(evidence, Reply) and evidence.stage is Stage.AUTH
+    return at_login and classify(evidence, Role.UPSTREAM).reason in _STALE
+
+
+def _not_a_password(attempt: Attempt) -> Attempt:
+    """Servers have the same words for a token as for a password, and there is no password here."""
+    if attempt.verdict.reason not in _STALE:
+        return attempt
+    return replace(attempt, verdict=replace(attempt.verdict, reason=Reason.AUTH_TOKEN_EXPIRED))
 
 
 def _like_an_mx(attempt: Attempt, upstream: Upstream) -> bool:
@@ -160,8 +215,14 @@ def _nowhere(hop: Hop) -> Way:
     )
 
 
+def _key(hop: Hop, upstream: Upstream) -> Hashable:
+    """Who may share a connection: those with the same login and password, so whoever changes them gets a new
+    one. A token is its sender's alone, whatever name another one writes into its settings."""
+    return upstream if upstream.oauth is None else (hop, upstream)
+
+
 def _login(upstream: Upstream) -> Login | None:
-    if upstream.username is None or upstream.password is None:
+    if upstream.username is None or upstream.password is None or upstream.oauth is not None:
         return None
     return Login(username=upstream.username, password=upstream.password, mechanism=upstream.mechanism)
 

@@ -18,7 +18,7 @@ from typing import cast
 
 import aiosmtplib
 
-from relayd.core import dialogue
+from relayd.core import bearer, dialogue
 from relayd.core.delivery import Tls, TlsFlaw
 from relayd.core.dialogue import Envelope, Offers, Protection, Stuffer
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage, clean
@@ -58,6 +58,15 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """What logs us in with an access token. `mechanism` None takes what is offered (`core.bearer`)."""
+
+    username: str
+    token: Secret
+    mechanism: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """Whom to connect to. `ip` was checked; `host` is the name for TLS and for people."""
 
@@ -65,7 +74,7 @@ class Server:
     ip: str
     port: int
     protection: Protection
-    login: Login | None = None
+    login: Login | Bearer | None = None
     ca_file: str | None = None
 
 
@@ -129,6 +138,16 @@ async def _open_socket(server: Server, deadline: float) -> socket.socket | Fault
             return fault(FaultKind.UNREACHABLE, error.strerror or "can't be reached")
         raise
     return opened
+
+
+async def reaches(ip: str, port: int, seconds: float) -> bool:
+    """Whether anything takes a connection there. Nothing is said to it."""
+    server = Server(host=ip, ip=ip, port=port, protection=Protection.CLEAR)
+    opened = await _open_socket(server, seconds)
+    if isinstance(opened, Fault):
+        return False
+    opened.close()
+    return True
 
 
 class _Failed(Exception):
@@ -254,13 +273,14 @@ class _Opening:
         protection = self._tls
         self._tell(lambda: f"{protection.version}, {certificate_text(ssl_object)}")
 
-    async def _log_in(self, client: aiosmtplib.SMTP, login: Login, offers: Offers) -> None:
+    async def _log_in(self, client: aiosmtplib.SMTP, login: Login | Bearer, offers: Offers) -> None:
         """One mechanism, one try: each further one counts against the account as a wrong password."""
         self._stage = Stage.AUTH
         if self._tls is None or self._server.protection not in (Protection.VERIFIED, Protection.IMPLICIT):
             text = f"no login at {self._server.host} without verified TLS"
             raise _Failed(self._fault(FaultKind.TLS_REQUIRED, text))
-        wanted = (login.mechanism,) if login.mechanism else ("PLAIN", "LOGIN")
+        usual = bearer.MECHANISMS if isinstance(login, Bearer) else ("PLAIN", "LOGIN")
+        wanted = (login.mechanism,) if login.mechanism else usual
         mechanism = next((name for name in wanted if name in offers.auth), None)
         if mechanism is None:
             offered = (
@@ -268,6 +288,9 @@ class _Opening:
             )
             text = f"{self._server.host} offers {offered}; we can {' and '.join(wanted)}"
             raise _Failed(self._fault(FaultKind.MECHANISM, clean(text)))
+        if isinstance(login, Bearer):
+            await self._show_token(client, login, mechanism)
+            return
         log_in = client.auth_plain if mechanism == "PLAIN" else client.auth_login
         try:
             said = await log_in(login.username, login.password.value, timeout=self._deadlines.auth)
@@ -275,6 +298,28 @@ class _Opening:
         except aiosmtplib.SMTPResponseException as error:
             text = _without_secrets(error.message, login)
             raise _Failed(dialogue.heard(error.code, text, self._stage, self._server.host)) from None
+
+    async def _show_token(self, client: aiosmtplib.SMTP, login: Bearer, mechanism: str) -> None:
+        """RFC 7628 section 3, and XOAUTH2, which differs in what is said and not in when."""
+        server = self._server
+        first = bearer.first_response(
+            mechanism, username=login.username, token=login.token, host=server.host, port=server.port
+        ).encode()
+        begin, timeout = b"AUTH " + mechanism.encode(), self._deadlines.auth
+        if len(begin) + len(first) + 3 <= bearer.LINE_MAX:
+            reply = await client.execute_command(begin, first, timeout=timeout)
+        else:
+            reply = await client.execute_command(begin, timeout=timeout)
+            if reply.code == 334:
+                reply = await client.execute_command(first, timeout=timeout)
+        why = None
+        if reply.code == 334:  # what is wrong with the token; the reply itself comes after it
+            why = bearer.complaint(reply.message)
+            reply = await client.execute_command(bearer.last_response(mechanism).encode(), timeout=timeout)
+        if reply.code != 235:
+            text = _without(reply.message, login.token.value, first.decode())
+            text += f" ({why})" if why and why not in text else ""
+            raise _Failed(dialogue.heard(reply.code, text, self._stage, server.host))
 
     def _evidence(self, error: BaseException) -> Evidence:
         host, stage = self._server.host, self._stage
@@ -296,7 +341,11 @@ def _without_secrets(text: str, login: Login) -> str:
     """Servers that don't understand a command like to repeat it, and what we said had the password in it."""
     password, username = login.password.value.encode(), login.username.encode()
     blobs = [b"\0" + username + b"\0" + password, password]
-    for secret in (*(base64.b64encode(blob).decode() for blob in blobs), login.password.value):
+    return _without(text, *(base64.b64encode(blob).decode() for blob in blobs), login.password.value)
+
+
+def _without(text: str, *secrets: str) -> str:
+    for secret in secrets:
         text = text.replace(secret, "***")
     return text
 
@@ -544,4 +593,4 @@ class _Transaction:
         return Fault(kind=kind, text=text, stage=self._stage, host=self._host)
 
 
-__all__ = ["Content", "Deadlines", "Failure", "Login", "Server", "Session", "connect"]
+__all__ = ["Bearer", "Content", "Deadlines", "Failure", "Login", "Server", "Session", "connect", "reaches"]
