@@ -82,6 +82,12 @@ def check(parts: Parts) -> Iterator[Finding]:
     yield from _rest(parts)
 
 
+def check_senders(parts: Parts) -> Iterator[Finding]:
+    """What `check` says of senders, and of them alone: for those that are added at run time."""
+    for findings in (_senders, _addresses, _upstreams):
+        yield from (found for found in findings(parts) if found.path[0] == "senders")
+
+
 def _listeners(parts: Parts) -> Iterator[Finding]:
     taken: dict[tuple[str | None, int | None, str | None], int] = {}
     if not parts.listen:
@@ -184,13 +190,17 @@ def _login_senders(parts: Parts, path: Path, login: Login) -> Iterator[Finding]:
             path=(*path, "senders"), expected="all, or at least one sender id", seen="an empty list"
         )
     for position, sender in enumerate(login.senders):
-        if sender not in parts.senders:
-            yield Finding(path=(*path, "senders", position), expected=_known(parts))
+        yield from _id_of_sender(parts, (*path, "senders", position), sender)
 
 
-def _known(parts: Parts) -> str:
-    ids = ", ".join(list(parts.senders)[:10]) or "none is there yet"
-    return f"the id of a sender under senders ({ids})"
+def _id_of_sender(parts: Parts, path: Path, id: str, *, prefix: str = "") -> Iterator[Finding]:
+    """It may be added at run time, so that it isn't in the file is no error."""
+    if not _ID.fullmatch(id):
+        yield Finding(path=path, expected=prefix + SENDER_ID)
+    elif id not in parts.senders:
+        ids = ", ".join(list(parts.senders)[:10]) or "none is there yet"
+        wanted = f"{prefix}the id of a sender under senders ({ids}), or of one that is added at run time"
+        yield Finding(path=path, expected=wanted, warning=True)
 
 
 def _senders(parts: Parts) -> Iterator[Finding]:
@@ -212,8 +222,8 @@ def _senders(parts: Parts) -> Iterator[Finding]:
             wanted = f"an address per sender; {other} has this one too, so From alone can't tell them apart"
             yield Finding(path=(*path, "address"), expected=wanted, warning=True)
         contacts.setdefault(contact, name)
-    if parts.unknown_sender not in (None, "reject", *parts.senders):
-        yield Finding(path=("unknown_sender",), expected=f"reject, or {_known(parts)}")
+    if parts.unknown_sender not in (None, "reject"):
+        yield from _id_of_sender(parts, ("unknown_sender",), parts.unknown_sender, prefix="reject, or ")
 
 
 def _local_part(path: Path, sender: str, value: str | None, taken: dict[str, str]) -> Iterator[Finding]:

@@ -359,6 +359,11 @@ delivery: {give_up_after: 1h}
     ]
 
 
+def test_a_sender_that_is_not_in_the_file_may_be_added_at_run_time(config: Path) -> None:
+    with_text(config, login("password: x, senders: [bolt]") + "unknown_sender: cord\n").chmod(0o600)
+    assert warnings(read(config, {})) == ["logins[0].senders[0]: bolt", "unknown_sender: cord"]
+
+
 # --- what good values become ---
 
 
