@@ -18,7 +18,7 @@ from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.records.spfmacros import Client
 from relayd.core.records.spfterms import Kind, Mechanism, Outcome, Record
 
-__all__ = ["LOOKUPS", "Client", "Decided", "Outcome", "Question", "Result", "Type", "Why", "check"]
+__all__ = ["LOOKUPS", "Client", "Decided", "Outcome", "Question", "Result", "Type", "Why", "check", "texts"]
 
 LOOKUPS = 10
 """Terms that make a receiver ask DNS; one more and SPF is a permerror (section 4.6.4)."""
@@ -138,7 +138,7 @@ class _Run:
     def check_host(self, domain: str) -> Asking[_Host]:
         """Section 4. Ends: each further call was counted as a look-up."""
         answer = yield from self._ask(Type.TXT, domain, Decided(domain, ""))
-        found = spfterms.records(_texts(answer))
+        found = spfterms.records(texts(answer))
         if not found:
             return Outcome.NONE, Decided(domain, ""), None
         if len(found) > 1:
@@ -160,7 +160,7 @@ class _Run:
             if name is None:
                 return None
             answer = yield Question(Type.TXT, name)
-            texts = _texts(answer)
+            texts = texts(answer)
             if len(texts) != 1 or not texts[0].isascii():
                 return None
             letters = yield from self._letters(texts[0], domain)
@@ -216,7 +216,7 @@ class _Run:
         """Whether the host has the client's address, as far as the prefix says."""
         answer = yield from self._ask(self._type, host, decided, counts=True)
         prefix = term.prefix4 if self._type is Type.A else term.prefix6
-        return any(self._address in _around(text, prefix) for text in _texts(answer))
+        return any(self._address in _around(text, prefix) for text in texts(answer))
 
     def _mx(self, name: str, term: Mechanism, decided: Decided) -> Asking[bool]:
         answer = yield from self._ask(Type.MX, name, decided, counts=True)
@@ -238,10 +238,10 @@ class _Run:
         if decided is not None and isinstance(answer, Missing):
             self._void(decided)
         names = []
-        for name in _texts(answer)[:NAMES]:
+        for name in texts(answer)[:NAMES]:
             back = yield Question(self._type, name)
             self._heed(back)
-            if any(self._address in _around(text, self._address.max_prefixlen) for text in _texts(back)):
+            if any(self._address in _around(text, self._address.max_prefixlen) for text in texts(back)):
                 names.append(name.lower().removesuffix("."))
         self._names = tuple(names)
         return self._names
@@ -296,7 +296,8 @@ def _fit(name: str, labels: int = 2) -> bool:
     )
 
 
-def _texts(answer: Found[Any] | Missing | Trouble) -> tuple[str, ...]:
+def texts(answer: Found[Any] | Missing | Trouble) -> tuple[str, ...]:
+    """The records of an answer to any question but MX; none where there are none."""
     return answer.records if isinstance(answer, Found) else ()
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relayd.core.records import spfmacros, spfterms
-from relayd.core.records.answers import Found, Missing, Trouble
-from relayd.core.records.spf import Asking, Client, Question, Type
+from relayd.core.records.answers import Trouble
+from relayd.core.records.spf import Answer, Asking, Client, Question, Type, texts
 from relayd.core.records.spfterms import Ill, Kind, Mechanism, Outcome, Record
 
 RECORDS_MAX = 40
@@ -94,7 +94,7 @@ def survey(domain: str, client: Client) -> Asking[Survey]:
     for."""
     reading = _Reading(client)
     answer = yield from reading.ask(domain)
-    records = spfterms.records(answer.records) if isinstance(answer, Found) else ()
+    records = spfterms.records(texts(answer))
     costs: list[Cost] = []  # of several records, as if they were one
     for text in records[:SEVERAL_MAX]:
         found = yield from reading.record(domain, spfterms.read(text), (domain.lower(),))
@@ -116,12 +116,12 @@ class _Reading:
         self.findings: list[Finding] = []
         self.trouble: str | None = None
 
-    def ask(self, domain: str) -> Asking[Found[str] | Missing | Trouble]:
+    def ask(self, domain: str) -> Asking[Answer]:
         self._read += 1
         answer = yield Question(Type.TXT, domain)
         if isinstance(answer, Trouble):
             self.trouble = self.trouble or answer.text
-        return answer  # type: ignore[return-value]  # TXT has texts
+        return answer
 
     def record(self, domain: str, record: Record, path: tuple[str, ...]) -> Asking[tuple[Cost, ...]]:
         """What the terms of a record cost, those that are reached. `path` holds the domains on the way."""
@@ -170,7 +170,7 @@ class _Reading:
         answer = yield from self.ask(target)
         if isinstance(answer, Trouble):
             return 0
-        found = spfterms.records(answer.records) if isinstance(answer, Found) else ()
+        found = spfterms.records(texts(answer))
         if len(found) != 1:
             self._say(Code.DEAD, domain, term)
             return 0
