@@ -160,13 +160,13 @@ class _Run:
             if name is None:
                 return None
             answer = yield Question(Type.TXT, name)
-            texts = texts(answer)
-            if len(texts) != 1 or not texts[0].isascii():
+            found = texts(answer)
+            if len(found) != 1 or not found[0].isascii():
                 return None
-            letters = yield from self._letters(texts[0], domain)
+            letters = yield from self._letters(found[0], domain)
         except _Ended:
             return None
-        return spfmacros.expand(texts[0], letters, explaining=True)
+        return spfmacros.expand(found[0], letters, explaining=True)
 
     def _redirect(self, spec: str, domain: str) -> Asking[_Host]:
         decided = Decided(domain, f"redirect={spec}")
