@@ -28,6 +28,9 @@ class Domains(Protocol):
         ...
 
     async def proven(self, domain: str) -> bool: ...
+    def selector(self, domain: str) -> str:
+        """Which of our keys to sign with for this domain."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +165,10 @@ class Dresser:
             header = headers.dress(block, plan, sender, facts)
         except ValueError as error:
             raise SigningFailed("the header can't be written") from error
-        signatures = await self._vault.sign(header, submission.body_hash, plan.signs, int(now.timestamp()))
+        selectors = {domain: self._domains.selector(domain) for domain in plan.signs}
+        signatures = await self._vault.sign(
+            header, submission.body_hash, plan.signs, int(now.timestamp()), selectors
+        )
         return signatures + header
 
     def _recipient(

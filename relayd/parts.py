@@ -26,6 +26,7 @@ from relayd.dispatch import Courier
 from relayd.dressing import Dresser
 from relayd.identity.domains import Domains
 from relayd.intake.recipients import Recipients
+from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
 from relayd.net.tls import Contexts
@@ -56,12 +57,17 @@ class Parts:
         self.senders = senders
         self._smarthost = _upstream(settings.platform.smarthost)
         self.resolver = Resolver(settings.dns.nameservers)
+        self.authority = Authority(
+            self.resolver,
+            Guard(_texts(settings.allow_private.delivery)),
+            operators=settings.dns.nameservers,
+        )
         self.domains = Domains(
             resolver=self.resolver,
+            authority=self.authority,
             store=store,
             platform=settings.platform.domain,
-            selector=settings.platform.dkim.selector,
-            public_key=vault.public_key,
+            keys=lambda: vault.ring.keys,
             senders=lambda: senders,
             clock=now,
             monotonic=time.monotonic,

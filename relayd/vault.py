@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -20,16 +18,11 @@ from relayd import keyfiles, masterkey
 from relayd.core import dkim, headers
 from relayd.core.sender import Secret
 from relayd.core.settings import Settings
+from relayd.dkimkeys import KeyRing
 from relayd.keyfiles import VaultError
 from relayd.masterkey import MasterKey, NoMasterKey, SealBroken
 
-__all__ = ["NoMasterKey", "Record", "SealBroken", "SigningFailed", "Vault", "VaultError"]
-
-KEY_BITS = 2048
-"""RFC 8301 section 3.2 says at least 1024 and should be 2048; a larger key no longer fits one DNS string
-of a UDP answer everywhere."""
-
-KEY_BITS_MIN = 1024
+__all__ = ["NoMasterKey", "SealBroken", "SigningFailed", "Vault", "VaultError"]
 
 BATCH = 8
 """Most signatures made before the first of them is answered: enough to share the cost of waking the loop, few
@@ -43,40 +36,24 @@ class SigningFailed(Exception):
     """A signature could not be made. Nothing may leave unsigned."""
 
 
-class Record(NamedTuple):
-    """A TXT record to publish. A zone file splits texts of more than 255 octets into strings."""
-
-    name: str
-    text: str
-
-
 class Vault:
-    """Holds the platform's signing key and what is derived from the master key. Its repr shows no secret."""
+    """Holds the platform's signing keys and what is derived from the master key. Its repr shows no secret."""
 
-    def __init__(
-        self,
-        *,
-        key: rsa.RSAPrivateKey,
-        selector: str,
-        master: bytes | Path,
-        warnings: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, *, ring: KeyRing, master: bytes | Path, warnings: Sequence[str] = ()) -> None:
         """`master` is the master key, or the file it is in: there it may be missing, see `no_master`."""
-        self._key = key
-        self._selector = selector
-        self._signer = _Signer(key)
-        self._stand_in = _private_octets(key)
+        self.ring = ring
+        self._signer = _Signer()
+        self._stand_in = _private_octets(ring.private(ring.default))
         self._master_file = master if isinstance(master, Path) else None
         self._master = (
             MasterKey.load(master, stand_in=self._stand_in)
             if isinstance(master, Path)
             else MasterKey(master, stand_in=self._stand_in)
         )
-        self.public_key = public_key(key)
         self._warnings = tuple(warnings)
 
     def __repr__(self) -> str:
-        return f"Vault(selector={self._selector!r})"
+        return f"Vault({self.ring!r})"
 
     @classmethod
     def open(cls, settings: Settings, state_dir: Path, *, empty_store: bool) -> Vault:
@@ -88,15 +65,11 @@ class Vault:
         """
         key_file = state_dir / settings.platform.dkim.key_file
         master_file = state_dir / settings.master_key_file
+        ring = KeyRing.open(settings.platform.dkim.selector, key_file, make=empty_store)
         if empty_store:
-            keyfiles.make(key_file, new_key)
             keyfiles.make(master_file, masterkey.new)
-        key = load_key(key_file)
         return cls(
-            key=key,
-            selector=settings.platform.dkim.selector,
-            master=master_file,
-            warnings=(*_weak(key), *keyfiles.readable(key_file), *keyfiles.readable(master_file)),
+            ring=ring, master=master_file, warnings=(*ring.warnings(), *keyfiles.readable(master_file))
         )
 
     @property
@@ -127,9 +100,18 @@ class Vault:
         """Raises SealBroken; NoMasterKey, which is one, where the key is missing."""
         return self._master.unseal(sealed, context=context)
 
-    async def sign(self, header: bytes, body_hash: bytes, domains: Sequence[str], timestamp: int) -> bytes:
+    async def sign(
+        self,
+        header: bytes,
+        body_hash: bytes,
+        domains: Sequence[str],
+        timestamp: int,
+        selectors: Mapping[str, str] = MappingProxyType({}),
+    ) -> bytes:
         """DKIM-Signature fields to put on top of `header`, one for each domain (d=) in this order; b"" for
         none. `body_hash` is the SHA-256 of the simple body; `timestamp` goes into t=, in seconds since 1970.
+        `selectors` says with which key for a domain; one that isn't named is signed for with the ring's
+        default.
 
         Raises SigningFailed, whatever went wrong.
         """
@@ -137,19 +119,19 @@ class Vault:
             return b""
         try:
             h, canonical = dkim.signed_part(headers.parse(header))
+            chosen = [(domain, selectors.get(domain) or self.ring.default) for domain in domains]
             fields = [
-                dkim.unsigned(
-                    domain=domain, selector=self._selector, h=h, body_hash=body_hash, timestamp=timestamp
+                _Field(
+                    self.ring.private(selector),
+                    dkim.unsigned(
+                        domain=domain, selector=selector, h=h, body_hash=body_hash, timestamp=timestamp
+                    ),
                 )
-                for domain in domains
+                for domain, selector in chosen
             ]
             return await self._signer.sign(canonical, fields)
         except Exception as error:
             raise SigningFailed(f"no signature: {type(error).__name__}") from error
-
-    def public_record(self, selector: str, domain: str) -> Record:
-        """The record that lets receivers check our signatures for this domain."""
-        return public_record(self.public_key, selector, domain)
 
     def fingerprint(self, text: str) -> str:
         """A keyed hash of a secret, of no use to whoever tries words against it; compare with `matches`."""
@@ -170,9 +152,15 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class _Field:
+    key: rsa.RSAPrivateKey
+    unsigned: dkim.Unsigned
+
+
+@dataclass(frozen=True, slots=True)
 class _Job:
     canonical: bytes
-    fields: Sequence[dkim.Unsigned]
+    fields: Sequence[_Field]
     done: asyncio.Future[bytes]
 
 
@@ -184,14 +172,13 @@ class _Signer:
     of the signature.
     """
 
-    def __init__(self, key: rsa.RSAPrivateKey) -> None:
-        self._key = key
+    def __init__(self) -> None:
         self.alone: Callable[[], bool] = lambda: False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    async def sign(self, canonical: bytes, fields: Sequence[dkim.Unsigned]) -> bytes:
+    async def sign(self, canonical: bytes, fields: Sequence[_Field]) -> bytes:
         if self._closed:
             raise RuntimeError("the vault is closed")
         if self.alone():
@@ -227,10 +214,12 @@ class _Signer:
         except Exception as error:
             return error
 
-    def _signed(self, canonical: bytes, fields: Sequence[dkim.Unsigned]) -> bytes:
+    def _signed(self, canonical: bytes, fields: Sequence[_Field]) -> bytes:
         return b"".join(
             [
-                dkim.signature_field(field, self._key.sign(canonical + field.hashed, _PADDING, _SHA256))
+                dkim.signature_field(
+                    field.unsigned, field.key.sign(canonical + field.unsigned.hashed, _PADDING, _SHA256)
+                )
                 for field in fields
             ]
         )
@@ -244,50 +233,6 @@ def _answer(answers: Sequence[tuple[_Job, bytes | Exception]]) -> None:
             job.done.set_result(answer)
         else:
             job.done.set_exception(answer)
-
-
-def new_key() -> bytes:
-    """A new RSA key as PEM (PKCS #8), for `relayd dkim new`."""
-    return rsa.generate_private_key(65537, KEY_BITS).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def load_key(path: Path) -> rsa.RSAPrivateKey:
-    """Read a private key in PEM (PKCS #1 or #8; line ends of any kind). Raises VaultError."""
-    try:
-        key = serialization.load_pem_private_key(keyfiles.read(path), None)
-    except TypeError:
-        raise VaultError(f"{path}: the key is encrypted; store it without a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise VaultError(f"{path}: this is no private key in PEM form") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise VaultError(f"{path}: this is no RSA key; some receivers can't check any other")
-    if key.key_size < KEY_BITS_MIN:
-        raise VaultError(
-            f"{path}: the key has {key.key_size} bits; receivers ignore signatures below {KEY_BITS_MIN} "
-            f"(RFC 8301); make one of {KEY_BITS} with: relayd dkim new"
-        )
-    return key
-
-
-def public_key(key: rsa.RSAPrivateKey) -> bytes:
-    """The public half as receivers get it: SubjectPublicKeyInfo, DER."""
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def public_record(key: bytes, selector: str, domain: str) -> Record:
-    """The record for a public key (RFC 6376 section 3.6.1)."""
-    public = base64.b64encode(key).decode("ascii")
-    return Record(name=f"{selector}._domainkey.{domain}", text=f"v=DKIM1; k=rsa; p={public}")
-
-
-def _weak(key: rsa.RSAPrivateKey) -> tuple[str, ...]:
-    if key.key_size >= KEY_BITS:
-        return ()
-    return (f"the DKIM key has {key.key_size} bits; use {KEY_BITS} (RFC 8301)",)
 
 
 def _private_octets(key: rsa.RSAPrivateKey) -> bytes:

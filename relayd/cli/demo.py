@@ -22,11 +22,11 @@ import click
 import yaml
 from rich.console import Console
 
-from relayd import vault
+from relayd import dkimkeys
 from relayd.cli.demo_report import Outcome, Report
 from relayd.cli.options import EX_UNAVAILABLE
 from relayd.sandbox import invoices
-from relayd.sandbox.demo import CASES, PLATFORM, SELECTOR, Case, World
+from relayd.sandbox.demo import CASES, SELECTOR, Case, World
 
 PATIENCE = 45.0
 """Seconds for everything: the demo ends within a minute, whatever happens."""
@@ -118,8 +118,8 @@ class _Demo:
         self._state.chmod(0o700)
         path = keys / "r1.pem"
         path.touch(mode=0o600)
-        path.write_bytes(vault.new_key())
-        return vault.public_record(vault.public_key(vault.load_key(path)), SELECTOR, PLATFORM).text
+        path.write_bytes(dkimkeys.new_key())
+        return dkimkeys.KeyRing.open(SELECTOR, path, make=False).keys[0].record
 
     def _write_config(self, world: World) -> None:
         ca_file = world.authority.write(self._folder / "ca.pem")

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from relayd.cli.check_config import read_or_fail
 from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, EX_USAGE, config_option, fail, json_option, print_json
-
-if TYPE_CHECKING:
-    from relayd.vault import Record
 
 _STRING = 255  # octets of one string in a TXT record (RFC 1035 section 3.3)
 
@@ -43,8 +39,10 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
       relayd dkim new
       relayd dkim new --out /var/lib/relayd/keys/r2.pem --selector r2
     """
-    from relayd import vault
+    from relayd import dkimkeys
     from relayd.core import settings_types
+    from relayd.core.records.dkimkey import OurKey
+    from relayd.keyfiles import VaultError
 
     settings = read_or_fail(config)
     try:
@@ -52,30 +50,26 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
     except ValueError as error:
         fail(f"the selector is {selector!r}: expected {error}", EX_USAGE)
     path = out or Path(settings.platform.dkim.key_file)
-    made = _make(path, vault.new_key, keep=out is None)
+    made = _make(path, dkimkeys.new_key, keep=out is None)
     try:
-        public = vault.public_key(vault.load_key(path))
-    except vault.VaultError as error:
+        key = OurKey(selector=named, public_key=dkimkeys.public_key(dkimkeys.load_key(path)))
+    except VaultError as error:
         fail(str(error), EX_CONFIG)
-    domains = dict.fromkeys(
-        [settings.platform.domain, *(s.address.domain for s in settings.senders.values())]
+    domains = list(
+        dict.fromkeys([settings.platform.domain, *(s.address.domain for s in settings.senders.values())])
     )
-    records = [vault.public_record(public, named, domain) for domain in domains]
     if as_json:
-        found = [{"name": record.name, "type": "TXT", "text": record.text} for record in records]
+        found = [{"name": key.name(domain), "type": "TXT", "text": key.record} for domain in domains]
         print_json({"key_file": str(path), "made": made, "records": found})
         return
     click.echo(f"{path}: {'made' if made else 'is there already, and stays'}", err=True)
-    for record, whose in zip(
-        records, ("the platform", *["customers who send as own"] * len(records)), strict=False
-    ):
+    for domain in domains:
+        whose = "the platform" if domain == domains[0] else "customers who send as own"
         click.secho(f"; for {whose}", dim=True)
-        click.echo(_zone_line(record))
-        if record is not records[0]:
-            click.secho(
-                f"; or, to follow when we change the key: {record.name}. IN CNAME {records[0].name}.",
-                dim=True,
-            )
+        click.echo(zone_line(key.name(domain), key.record))
+        if domain != domains[0]:
+            alias = f"{key.name(domain)}. IN CNAME {key.name(domains[0])}."
+            click.secho(f"; or, to follow when we change the key: {alias}", dim=True)
 
 
 def _make(path: Path, content: object, *, keep: bool) -> bool:
@@ -102,8 +96,8 @@ def _make(path: Path, content: object, *, keep: bool) -> bool:
     return True
 
 
-def _zone_line(record: Record) -> str:
-    """As a zone file has it, in strings of at most 255 octets."""
-    parts = [record.text[start : start + _STRING] for start in range(0, len(record.text), _STRING)]
+def zone_line(name: str, text: str) -> str:
+    """A TXT record as a zone file has it, in strings of at most 255 octets."""
+    parts = [text[start : start + _STRING] for start in range(0, len(text), _STRING)]
     quoted = " ".join(f'"{part}"' for part in parts)
-    return f"{record.name}. IN TXT ( {quoted} )"
+    return f"{name}. IN TXT ( {quoted} )"

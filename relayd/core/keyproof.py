@@ -10,9 +10,16 @@ LOOK_MAX = 3600.0
 """Seconds between looks at a key that is there: its TTL within these. Below, we would ask more often than
 anything changes; above, a key that was taken away would be used for long."""
 
-LOOK_MISSING = 120.0
-"""Seconds at most until the next look at a key that is not there: somebody may just be publishing it, and is
-waiting for mail that is held."""
+FRESH_MISSING = 120.0
+"""Seconds at most for which a clear no is believed without looking: somebody may just be publishing the key.
+Mail that wants the proof looks anew after that."""
+
+LOOK_RARELY = 86_400.0
+"""Seconds at most until the next look at a key that is not there."""
+
+PATIENCE = 10
+"""What is missing is looked for again after a tenth of the time that it has been so: every two minutes while
+somebody may be at it, hourly after half a day, then daily."""
 
 DOUBT = 180.0
 """Seconds between the two clear answers that undo a proof. A zone that is reloaded or a resolver that lies
@@ -33,17 +40,32 @@ class KeyProof:
 
     proven: bool
     doubted_at: float | None  # when a clear no came while it was proven
-    look_at: float  # when to look again
+    since: float  # since when it has been so
+    fresh_until: float  # who needs to know looks anew after this
+    look_at: float  # when to look again though nobody asks
 
 
 def after(last: KeyProof | None, look: Look, ttl: int, now: float) -> KeyProof:
     """What to believe after a look. `ttl` is the answer's, in seconds; it means nothing for UNCLEAR."""
-    if look is Look.YES:
-        return KeyProof(proven=True, doubted_at=None, look_at=now + min(max(ttl, LOOK_MIN), LOOK_MAX))
     proven, doubted_at = (last.proven, last.doubted_at) if last is not None else (False, None)
-    if look is Look.UNCLEAR:
-        return KeyProof(proven=proven, doubted_at=doubted_at, look_at=now + LOOK_MIN)
+    since = now if last is None else last.since
+    if look is Look.YES:
+        return _proven(since if proven else now, now + min(max(ttl, LOOK_MIN), LOOK_MAX))
+    if look is Look.UNCLEAR and proven:
+        return _proven(since, now + LOOK_MIN, doubted_at)
     if proven and (doubted_at is None or now - doubted_at < DOUBT):
         doubted_at = now if doubted_at is None else doubted_at
-        return KeyProof(proven=True, doubted_at=doubted_at, look_at=doubted_at + DOUBT)
-    return KeyProof(proven=False, doubted_at=None, look_at=now + min(max(ttl, LOOK_MIN), LOOK_MISSING))
+        return _proven(since, doubted_at + DOUBT, doubted_at)
+    since = now if proven else since
+    fresh = LOOK_MIN if look is Look.UNCLEAR else min(max(ttl, LOOK_MIN), FRESH_MISSING)
+    return KeyProof(
+        proven=False,
+        doubted_at=None,
+        since=since,
+        fresh_until=now + fresh,
+        look_at=now + min(max(fresh, (now - since) / PATIENCE), LOOK_RARELY),
+    )
+
+
+def _proven(since: float, until: float, doubted_at: float | None = None) -> KeyProof:
+    return KeyProof(proven=True, doubted_at=doubted_at, since=since, fresh_until=until, look_at=until)

@@ -1,4 +1,9 @@
-"""In which domains our key is published: looked up, remembered, watched."""
+"""What is proven of which domain: looked up, remembered, watched.
+
+A *subject* is one thing that can be proven of a domain, such as one of our keys at its selector. Each is
+looked at and remembered by itself. A proof stands while any of its subjects does, so that a key can be
+changed with no moment in which nothing is proven.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,9 @@ import asyncio
 import functools
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Protocol
 
 from relayd.core.journal import Event, EventType
@@ -17,10 +21,10 @@ from relayd.core.keyproof import KeyProof, Look, after
 from relayd.core.mail import Proof, Rung
 from relayd.core.reasons import Reason
 from relayd.core.records import dkimkey
-from relayd.core.records.answers import Found, Missing, Mx, Trouble
+from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
+from relayd.core.records.dkimkey import OurKey
 from relayd.core.sender import Sender
 from relayd.store.contract import Selection, Store, StoreError, Verb
-from relayd.vault import public_record
 
 log = logging.getLogger("relayd.identity.domains")
 
@@ -31,7 +35,10 @@ a look takes at most 8, so mail doesn't wait for DNS while the watch runs."""
 LOOKS_AT_ONCE = 10
 """Look-ups of the watch under way at once: enough for thousands of domains, and no burst for a resolver."""
 
-_KIND = "proof"
+KIND = "proof"
+"""Kind of the facts that keep what was believed of a subject, by its record's name."""
+
+NOT_IN_STEP = "The domain's nameservers don't say the same yet: {servers}."
 
 
 class Resolver(Protocol):
@@ -40,9 +47,43 @@ class Resolver(Protocol):
     async def addresses(self, host: str) -> Found[str] | Missing | Trouble: ...
 
 
+class Authority(Protocol):
+    """Asks the nameservers of the zone itself; None where that can't be had."""
+
+    async def txt(self, name: str) -> Told[str] | None: ...
+
+
+class Nobody:
+    """An authority that can't be asked: then what the resolver says counts."""
+
+    async def txt(self, name: str) -> Told[str] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one look at a subject showed, with a sentence for people. `ttl` in seconds."""
+
+    look: Look
+    ttl: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One thing that can be proven of a domain."""
+
+    domain: str
+    proof: Proof
+    record: str  # the name at which it is published
+    fingerprint: str  # of what is looked for: what was believed of something else counts nothing
+    publish: str  # the text to publish
+    look: Callable[[], Awaitable[Seen]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """The newest look at a domain: what we believe, and what was seen, as a sentence."""
+    """The newest look at a subject: what we believe, and what was seen, as a sentence."""
 
     proof: KeyProof
     look: Look
@@ -51,69 +92,88 @@ class Looked:
 
 
 class Domains:
-    """Looks our key up at `<selector>._domainkey.<domain>`. What is believed survives a restart."""
+    """Looks for our keys at `<selector>._domainkey.<domain>`. What is believed survives a restart."""
 
     def __init__(
         self,
         *,
         resolver: Resolver,
+        authority: Authority | None = None,
         store: Store,
         platform: str,
-        selector: str,
-        public_key: bytes,
+        keys: Callable[[], Sequence[OurKey]],
         senders: Callable[[], Iterable[Sender]],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`platform` is the platform's domain; `senders` gives those there are now."""
+        """`platform` is the platform's domain; `keys` gives our signing keys, the newest first, and `senders`
+        those there are now. Without `authority` the resolver alone is asked."""
         self._resolver = resolver
+        self._authority = authority or Nobody()
         self._store = store
         self._platform = platform
-        self._selector = selector
-        self._public_key = public_key
+        self._keys = keys
         self._senders = senders
         self._clock = clock
         self._monotonic = monotonic
         self._pause = pause
         self._looked: dict[str, Looked] = {}
-        self._remembered: dict[str, bool] = {}
+        self._remembered: dict[str, tuple[str, bool, datetime]] = {}
         self._under_way: dict[str, asyncio.Task[Looked]] = {}
         self._loaded = False
 
     async def load(self) -> None:
-        """Take up what was believed before; a proof of another key counts nothing. The first look does it
-        by itself."""
-        for name, value in (await self._store.recall(_KIND)).items():
-            if value.get("key") == self._fingerprint():
-                self._remembered.setdefault(name, value.get("proven") == "yes")
+        """Take up what was believed before. The first look does it by itself."""
+        for record, value in (await self._store.recall(KIND)).items():
+            since = datetime.fromisoformat(value["since"])
+            fact = (value.get("key", ""), value.get("proven") == "yes", since)
+            self._remembered.setdefault(record, fact)
         self._loaded = True
 
-    def known(self, domain: str) -> bool | None:
-        """Whether our key is published in this domain, from the last look; None when that is too old."""
-        looked = self._looked.get(domain)
-        if looked is None or self._monotonic() >= looked.proof.look_at + GRACE:
-            return None
-        return looked.proof.proven
+    def known(self, domain: str, proof: Proof = Proof.DKIM) -> bool | None:
+        """Whether this is proven of the domain, from the last looks; None when those are too old."""
+        fresh = [self._known(subject) for subject in self._subjects(domain, proof)]
+        return True if True in fresh else None if None in fresh else False
+
+    async def proven(self, domain: str, proof: Proof = Proof.DKIM) -> bool:
+        """As `known`, looking when need be. With DNS in trouble the last known answer counts."""
+        known = self.known(domain, proof)
+        if known is not None:
+            return known
+        looked = await asyncio.gather(*map(self._share, self._subjects(domain, proof)))
+        return any(each.proof.proven for each in looked)
+
+    def selector(self, domain: str) -> str:
+        """Which of our keys to sign with for this domain: the newest that is published there. Where none is
+        known to be, the one we have had longest."""
+        keys = self._keys()
+        shown = [key for key in keys if (seen := self._looked.get(key.name(domain))) and seen.proof.proven]
+        return (shown or keys[-1:])[0].selector
 
     @property
     def missing_key(self) -> str | None:
         """Where receivers don't find the platform's own key, as far as we know; None where they do."""
-        return self._name(self._platform) if self.known(self._platform) is False else None
+        return self._keys()[-1].name(self._platform) if self.known(self._platform) is False else None
 
-    async def proven(self, domain: str) -> bool:
-        """As `known`, looking when need be. With DNS in trouble the last known answer counts."""
-        known = self.known(domain)
-        return known if known is not None else (await self.look(domain)).proof.proven
+    def wanted(self) -> list[str]:
+        """The domains whose proofs are watched: the platform's, and of every sender that wants more than the
+        default address."""
+        own = [s.contact.domain for s in self._senders() if s.send_as is not Rung.DEFAULT and s.confirmed]
+        return list(dict.fromkeys((self._platform, *own)))
 
-    async def look(self, domain: str) -> Looked:
-        """Look now. Whoever asks for the same domain meanwhile shares the look."""
+    async def look(self, domain: str) -> Sequence[Looked]:
+        """Look at all subjects of a domain now, in the order of `keys`. Whoever asks for the same meanwhile
+        shares the look."""
+        return await asyncio.gather(*map(self._share, self._subjects(domain)))
+
+    async def _share(self, subject: Subject) -> Looked:
         while True:
-            task = self._under_way.get(domain)
+            task = self._under_way.get(subject.record)
             if task is None:
-                task = asyncio.create_task(self._look(domain))
-                self._under_way[domain] = task
-                task.add_done_callback(functools.partial(self._looked_at, domain))
+                task = asyncio.create_task(self._look(subject))
+                self._under_way[subject.record] = task
+                task.add_done_callback(functools.partial(self._looked_at, subject.record))
             try:
                 return await asyncio.shield(task)
             except asyncio.CancelledError:
@@ -123,15 +183,15 @@ class Domains:
                 # `close` ended the look. Who asked has a message at hand, which a reload must not cost.
 
     async def watch(self) -> None:
-        """Look again whenever the time comes, for the platform and every sender that wants more than the
-        default address, so that proofs come and go while no mail does. Runs until cancelled."""
+        """Look again whenever the time comes, so that proofs come and go while no mail does. Runs until
+        cancelled."""
         turns = asyncio.Semaphore(LOOKS_AT_ONCE)
         while True:
             now = self._monotonic()
-            times = {domain: self._look_at(domain) for domain in self._wanted()}
-            due = [domain for domain, at in times.items() if at <= now]
-            await asyncio.gather(*(self._in_turn(domain, turns) for domain in due))
-            waits = [self._look_at(domain) - self._monotonic() for domain in self._wanted()]
+            subjects = [subject for domain in self.wanted() for subject in self._subjects(domain)]
+            due = [subject for subject in subjects if self._look_at(subject) <= now]
+            await asyncio.gather(*(self._in_turn(subject, turns) for subject in due))
+            waits = [self._look_at(subject) - self._monotonic() for subject in subjects]
             await self._pause(min(max(min(waits), 1.0), GRACE))
 
     async def close(self) -> None:
@@ -140,27 +200,43 @@ class Domains:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _looked_at(self, domain: str, task: asyncio.Task[Looked]) -> None:
-        if self._under_way.get(domain) is task:
-            del self._under_way[domain]
+    def _looked_at(self, record: str, task: asyncio.Task[Looked]) -> None:
+        if self._under_way.get(record) is task:
+            del self._under_way[record]
 
-    async def _in_turn(self, domain: str, turns: asyncio.Semaphore) -> None:
+    async def _in_turn(self, subject: Subject, turns: asyncio.Semaphore) -> None:
         async with turns:
             try:
-                await self.look(domain)
+                await self._share(subject)
             except Exception:  # one domain must not blind us for the others
-                log.exception("looking at %s: a fault of ours", self._name(domain))
+                log.exception("looking at %s: a fault of ours", subject.record)
 
-    def _wanted(self) -> list[str]:
-        own = [s.contact.domain for s in self._senders() if s.send_as is not Rung.DEFAULT and s.confirmed]
-        return list(dict.fromkeys((self._platform, *own)))
+    def _subjects(self, domain: str, proof: Proof | None = None) -> list[Subject]:
+        """All there is to prove of a domain, or all that counts as this proof."""
+        keys = self._keys()
+        found = [
+            Subject(
+                domain=domain,
+                proof=Proof.DKIM,
+                record=key.name(domain),
+                fingerprint=key.fingerprint,
+                publish=key.record,
+                # A key that replaces another is used once everybody can see it: nothing is lost by waiting.
+                look=functools.partial(self._look_for_key, key, domain, everywhere=key is not keys[-1]),
+            )
+            for key in keys
+        ]
+        return [subject for subject in found if proof in (None, subject.proof)]
 
-    def _look_at(self, domain: str) -> float:
-        looked = self._looked.get(domain)
+    def _known(self, subject: Subject) -> bool | None:
+        looked = self._looked.get(subject.record)
+        if looked is None or self._monotonic() >= looked.proof.fresh_until + GRACE:
+            return None
+        return looked.proof.proven
+
+    def _look_at(self, subject: Subject) -> float:
+        looked = self._looked.get(subject.record)
         return -math.inf if looked is None else looked.proof.look_at
-
-    def _name(self, domain: str) -> str:
-        return f"{self._selector}._domainkey.{domain}"
 
     async def _load_once(self) -> None:
         try:
@@ -169,69 +245,100 @@ class Domains:
         except StoreError as error:
             log.error("what was proven before can't be read: %s", error)
 
-    async def _look(self, domain: str) -> Looked:
+    async def _look(self, subject: Subject) -> Looked:
         await self._load_once()
-        # fresh: the answers are cached here, and the second clear no must be a new one
-        answer = await self._resolver.txt(self._name(domain), fresh=True)
-        look, ttl, text = self._judged(answer)
-        last = self._looked.get(domain)
-        believed = last.proof if last is not None else self._believed_before(domain)
-        proof = after(believed, look, ttl, self._monotonic())
+        seen = await subject.look()
+        last = self._looked.get(subject.record)
+        believed = last.proof if last is not None else self._believed_before(subject)
+        proof = after(believed, seen.look, seen.ttl, self._monotonic())
         if proof.doubted_at is not None:
-            log.warning("our key is no longer seen at %s: %s Looking again.", self._name(domain), text)
-        changed = look is not Look.UNCLEAR and self._remembered.get(self._name(domain)) is not proof.proven
-        settled = look is Look.YES and not changed and last is not None and last.settled
+            log.warning(
+                "what is published at %s is no longer seen: %s Looking again.", subject.record, seen.text
+            )
+        changed = seen.look is not Look.UNCLEAR and self._fact(subject) is not proof.proven
+        settled = seen.look is Look.YES and not changed and last is not None and last.settled
         try:
             if changed:
-                await self._remember(domain, proof.proven, text)
-            if look is Look.YES and not settled:
-                await self._release(domain)
+                await self._remember(subject, proof.proven, seen.text)
+            if seen.look is Look.YES and not settled:
+                await self._release(subject.domain)
                 settled = not changed  # once more: mail may be put that was planned before the proof came
         except StoreError as error:  # what DNS says is true all the same; the next look writes it down
-            log.error("what is published at %s can't be written down: %s", self._name(domain), error)
-        looked = Looked(proof=proof, look=look, text=text, settled=settled)
-        self._looked[domain] = looked
+            log.error("what is published at %s can't be written down: %s", subject.record, error)
+        looked = Looked(proof=proof, look=seen.look, text=seen.text, settled=settled)
+        self._looked[subject.record] = looked
         return looked
 
-    def _believed_before(self, domain: str) -> KeyProof | None:
-        remembered = self._remembered.get(self._name(domain))
-        return None if remembered is None else KeyProof(proven=remembered, doubted_at=None, look_at=0.0)
+    def _fact(self, subject: Subject) -> bool | None:
+        fingerprint, proven, _ = self._remembered.get(subject.record, ("", False, None))
+        return proven if fingerprint == subject.fingerprint else None
 
-    def _judged(self, answer: Found[str] | Missing | Trouble) -> tuple[Look, int, str]:
-        match answer:
-            case Found():
-                verdict = dkimkey.judge(answer.records, self._public_key)
-                return (Look.YES if verdict.good else Look.NO), answer.ttl, verdict.text
-            case Missing():
-                return Look.NO, answer.ttl, "There is no TXT record at this name."
-            case Trouble():
-                return Look.UNCLEAR, 0, f"DNS gives no usable answer: {answer.text}"
+    def _believed_before(self, subject: Subject) -> KeyProof | None:
+        proven = self._fact(subject)
+        if proven is None:
+            return None
+        now = self._monotonic()
+        age = (self._clock() - self._remembered[subject.record][2]).total_seconds()
+        return KeyProof(
+            proven=proven, doubted_at=None, since=now - max(age, 0.0), fresh_until=now, look_at=now
+        )
 
-    async def _remember(self, domain: str, proven: bool, text: str) -> None:
-        name, now = self._name(domain), self._clock()
-        value = {"proven": "yes" if proven else "no", "key": self._fingerprint(), "since": now.isoformat()}
-        owners: list[str | None] = [None] if domain == self._platform else []
+    async def _look_for_key(self, key: OurKey, domain: str, *, everywhere: bool) -> Seen:
+        """At the domain's own nameservers, else by the resolver; `everywhere`: by both."""
+        name = key.name(domain)
+        told = await self._authority.txt(name)
+        if told is not None and told.others:
+            servers = ", ".join((*told.servers, *told.others))
+            return Seen(look=Look.UNCLEAR, ttl=0, text=NOT_IN_STEP.format(servers=servers))
+        if told is not None:
+            seen = _judged(told.answer, key)
+            if seen.look is not Look.YES or not everywhere:
+                return seen
+        # fresh: the answers are cached here, and the second clear no must be a new one
+        return _judged(await self._resolver.txt(name, fresh=True), key)
+
+    async def _remember(self, subject: Subject, proven: bool, text: str) -> None:
+        now = self._clock()
+        group = [(each, self._fact(each)) for each in self._subjects(subject.domain, subject.proof)]
+        before = [fact for _, fact in group if fact is not None]
+        after = [proven if each.record == subject.record else fact for each, fact in group]
+        value = {
+            "proven": "yes" if proven else "no",
+            "key": subject.fingerprint,
+            "since": now.isoformat(),
+        }
+        told = not before or any(before) is not any(after)
+        events = self._events(subject, proven, text, now) if told else []
+        await self._store.remember(KIND, subject.record, value, events)
+        self._remembered[subject.record] = (subject.fingerprint, proven, now)
+        if proven:
+            log.info("our record is published at %s", subject.record)
+        else:
+            log.warning(
+                "our record is not published at %s: %s Publish as TXT: %s",
+                subject.record,
+                text,
+                subject.publish,
+            )
+
+    def _events(self, subject: Subject, proven: bool, text: str, now: datetime) -> list[Event]:
+        owners: list[str | None] = [None] if subject.domain == self._platform else []
         owners += [
-            s.id for s in self._senders() if s.contact.domain == domain and s.send_as is not Rung.DEFAULT
+            s.id
+            for s in self._senders()
+            if s.contact.domain == subject.domain and s.send_as is not Rung.DEFAULT
         ]
-        events = [
+        return [
             Event(
                 time=now,
                 type=EventType.PROVEN if proven else EventType.UNPROVEN,
                 sender=owner,
-                proof=Proof.PLATFORM if owner is None else Proof.DKIM,
+                proof=Proof.PLATFORM if owner is None else subject.proof,
                 reason=None if proven else Reason.SIGNING_FAILED if owner is None else Reason.SENDER_UNPROVEN,
-                detail={"domain": domain, "record": name, "text": text},
+                detail={"domain": subject.domain, "record": subject.record, "text": text},
             )
             for owner in owners
         ]
-        await self._store.remember(_KIND, name, value, events)
-        self._remembered[name] = proven
-        if proven:
-            log.info("our key is published at %s", name)
-        else:
-            record = public_record(self._public_key, self._selector, domain)
-            log.warning("our key is not published at %s: %s Publish as TXT: %s", name, text, record.text)
 
     async def _release(self, domain: str) -> None:
         """Let go what waited for this proof; it is planned anew before it leaves."""
@@ -244,8 +351,16 @@ class Domains:
         for selection in waiting:
             await self._store.act(Verb.RELEASE, selection, self._clock())
 
-    def _fingerprint(self) -> str:
-        return sha256(self._public_key).hexdigest()
+
+def _judged(answer: Found[str] | Missing | Trouble, key: OurKey) -> Seen:
+    match answer:
+        case Found():
+            verdict = dkimkey.judge(answer.records, key.public_key)
+            return Seen(look=Look.YES if verdict.good else Look.NO, ttl=answer.ttl, text=verdict.text)
+        case Missing():
+            return Seen(look=Look.NO, ttl=answer.ttl, text="There is no TXT record at this name.")
+        case Trouble():
+            return Seen(look=Look.UNCLEAR, ttl=0, text=f"DNS gives no usable answer: {answer.text}")
 
 
 async def return_path_problem(resolver: Resolver, domain: str) -> str | None:

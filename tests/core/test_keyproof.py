@@ -9,31 +9,46 @@ from relayd.core.keyproof import DOUBT, KeyProof, Look, after
 NOW = 1000.0
 
 
-def proof(proven: bool, doubted_at: float | None = None, look_at: float = NOW) -> KeyProof:
-    return KeyProof(proven=proven, doubted_at=doubted_at, look_at=look_at)
+LONG_AGO = -1_000_000.0
+
+
+def there(until: float, since: float = NOW, doubted_at: float | None = None) -> KeyProof:
+    return KeyProof(proven=True, doubted_at=doubted_at, since=since, fresh_until=until, look_at=until)
+
+
+def gone(until: float, since: float = NOW, look_at: float | None = None) -> KeyProof:
+    return KeyProof(
+        proven=False,
+        doubted_at=None,
+        since=since,
+        fresh_until=until,
+        look_at=until if look_at is None else look_at,
+    )
 
 
 @pytest.mark.parametrize(
     ("last", "look", "ttl", "then"),
     [
         # a key that is there is looked at again when its TTL is over, within a minute and an hour
-        (None, Look.YES, 300, proof(True, look_at=1300)),
-        (None, Look.YES, 0, proof(True, look_at=1060)),
-        (None, Look.YES, 86_400, proof(True, look_at=4600)),
-        (proof(False), Look.YES, 300, proof(True, look_at=1300)),
-        (proof(True, 950), Look.YES, 300, proof(True, look_at=1300)),
+        (None, Look.YES, 300, there(1300)),
+        (None, Look.YES, 0, there(1060)),
+        (None, Look.YES, 86_400, there(4600)),
+        (gone(NOW, 500), Look.YES, 300, there(1300)),
+        (there(NOW, 500, 950), Look.YES, 300, there(1300, 500)),
         # one clear no raises a doubt, the second undoes the proof, minutes later
-        (proof(True), Look.NO, 60, proof(True, 1000, 1180)),
-        (proof(True, 999), Look.NO, 60, proof(True, 999, 1179)),
-        (proof(True, 820), Look.NO, 60, proof(False, look_at=1060)),
-        # never proven, or no longer
-        (None, Look.NO, 3600, proof(False, look_at=1120)),
-        (proof(False), Look.NO, 10, proof(False, look_at=1060)),
+        (there(NOW, 500), Look.NO, 60, there(1180, 500, 1000)),
+        (there(NOW, 500, 999), Look.NO, 60, there(1179, 500, 999)),
+        (there(NOW, 500, 820), Look.NO, 60, gone(1060)),
+        # never proven, or no longer: who needs it looks soon, else it is looked for ever more seldom
+        (None, Look.NO, 3600, gone(1120)),
+        (gone(NOW, 900), Look.NO, 10, gone(1060, 900)),
+        (gone(NOW, -5000), Look.NO, 10, gone(1060, -5000, 1600)),
+        (gone(NOW, LONG_AGO), Look.NO, 60, gone(1060, LONG_AGO, 87_400)),
         # no usable answer changes nothing
-        (None, Look.UNCLEAR, 0, proof(False, look_at=1060)),
-        (proof(True), Look.UNCLEAR, 0, proof(True, look_at=1060)),
-        (proof(True, 500), Look.UNCLEAR, 0, proof(True, 500, 1060)),
-        (proof(False), Look.UNCLEAR, 0, proof(False, look_at=1060)),
+        (None, Look.UNCLEAR, 0, gone(1060)),
+        (there(NOW, 500), Look.UNCLEAR, 0, there(1060, 500)),
+        (there(NOW, 400, 500), Look.UNCLEAR, 0, there(1060, 400, 500)),
+        (gone(NOW, 900), Look.UNCLEAR, 0, gone(1060, 900)),
     ],
 )
 def test_what_is_believed_after_a_look(last: KeyProof | None, look: Look, ttl: int, then: KeyProof) -> None:

@@ -47,6 +47,9 @@ class Published:
         self.asked.append(domain)
         return domain in self.domains
 
+    def selector(self, domain: str) -> str:
+        return "r1"
+
 
 @dataclass(kw_only=True)
 class Workshop:

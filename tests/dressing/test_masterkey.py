@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayd.dkimkeys import KeyRing
 from relayd.masterkey import MasterKey
 from relayd.vault import NoMasterKey, SealBroken, Vault
 
@@ -19,7 +20,7 @@ PLACE = "sender:acme:upstream.password"
 
 
 def vault_of(master: Path) -> Vault:
-    return Vault(key=KEY, selector="r1", master=master)
+    return Vault(ring=KeyRing({"r1": KEY}), master=master)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def signers(message: bytes) -> list[str]:
 
 @pytest.fixture
 def txt(vault) -> Callable[..., bytes]:
-    text = vault.public_record("r1", "acme.example").text.encode()
+    text = vault.ring.keys[0].record.encode()
     return lambda name, timeout=5: text
 
 
@@ -116,8 +116,9 @@ async def test_a_thousand_messages_verify_in_opendkim(generate, vault, tmp_path:
     if opendkim is None:
         pytest.skip("opendkim is not installed (Debian: apt-get install opendkim)")
     domains = ("acme.example", "my.platform.example")
-    records = [vault.public_record("r1", domain) for domain in domains]
-    (tmp_path / "keys").write_text("".join(f"{name} {text}\n" for name, text in records))
+    (key,) = vault.ring.keys
+    lines = [f"{key.name(domain)} {key.record}\n" for domain in domains]
+    (tmp_path / "keys").write_text("".join(lines))
     (tmp_path / "conf").write_text(f"Mode v\nSyslog no\nTestPublicKeys {tmp_path}/keys\n")
     messages = await generate(MESSAGES)
     for number, message in enumerate(messages):
@@ -151,5 +152,5 @@ async def test_what_is_added_to_the_body_breaks_the_signature(generate, txt) -> 
 
 
 async def test_a_signature_is_that_of_the_key_in_the_record(vault) -> None:
-    _, text = vault.public_record("r1", "acme.example")
-    assert base64.b64decode(text.partition("p=")[2]) == vault.public_key
+    (key,) = vault.ring.keys
+    assert base64.b64decode(key.record.partition("p=")[2]) == key.public_key

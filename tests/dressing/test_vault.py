@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from relayd import keyfiles, vault
+from relayd import dkimkeys, keyfiles
 from relayd.core.records import dkimkey
 from relayd.core.settings import Settings
 from relayd.vault import SigningFailed, Vault, VaultError
@@ -41,6 +41,11 @@ def fresh(folder: Path) -> Vault:
     return opened(folder, empty_store=True)
 
 
+def public(vault: Vault) -> bytes:
+    (key,) = vault.ring.keys
+    return key.public_key
+
+
 def pem(bits: int = 2048, password: bytes | None = None) -> bytes:
     encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return rsa.generate_private_key(65537, bits).private_bytes(
@@ -65,14 +70,14 @@ def test_with_an_empty_store_keys_are_made_that_only_we_can_read(tmp_path: Path)
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["keys", "master.key", "r1.pem"]
     again = opened(tmp_path)
-    assert (again.public_key, again.return_path_key) == (made.public_key, made.return_path_key)
-    assert vault.load_key(tmp_path / "keys/r1.pem").key_size == 2048
+    assert (public(again), again.return_path_key) == (public(made), made.return_path_key)
+    assert dkimkeys.load_key(tmp_path / "keys/r1.pem").key_size == 2048
 
 
 def test_a_key_that_is_there_is_kept_even_with_an_empty_store(tmp_path: Path) -> None:
     first = fresh(tmp_path)
     again = opened(tmp_path, empty_store=True)
-    assert (again.public_key, again.return_path_key) == (first.public_key, first.return_path_key)
+    assert (public(again), again.return_path_key) == (public(first), first.return_path_key)
 
 
 def test_a_signing_key_that_is_missing_later_is_never_made_anew(tmp_path: Path) -> None:
@@ -89,12 +94,12 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     dkim = SETTINGS.platform.dkim.model_copy(update={"key_file": str(key)})
     settings = SETTINGS.model_copy(update={"platform": SETTINGS.platform.model_copy(update={"dkim": dkim})})
     made = Vault.open(settings, tmp_path / "state", empty_store=True)
-    assert made.public_key == vault.public_key(vault.load_key(key))
+    assert public(made) == dkimkeys.public_key(dkimkeys.load_key(key))
 
 
 def test_a_key_with_windows_line_ends_is_read(tmp_path: Path) -> None:
     path = put_key(tmp_path, PEM.replace(b"\n", b"\r\n"))
-    assert opened(tmp_path).public_key == vault.public_key(vault.load_key(path))
+    assert public(opened(tmp_path)) == dkimkeys.public_key(dkimkeys.load_key(path))
 
 
 @pytest.mark.parametrize(
@@ -141,9 +146,9 @@ def test_a_key_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
 def test_a_key_that_receivers_ignore_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # cryptography no longer makes keys this short, so the limit moves instead
     path = put_key(tmp_path, pem(1024))
-    monkeypatch.setattr(vault, "KEY_BITS_MIN", 2049)
+    monkeypatch.setattr(dkimkeys, "BITS_MIN", 2049)
     with pytest.raises(VaultError, match=r"1024 bits; receivers ignore signatures below 2049"):
-        vault.load_key(path)
+        dkimkeys.load_key(path)
 
 
 def test_a_file_that_can_not_be_read_or_written_is_named(tmp_path: Path) -> None:
@@ -170,14 +175,14 @@ def test_a_key_made_meanwhile_by_another_process_is_not_replaced(tmp_path: Path)
 
 def test_the_record_to_publish_is_judged_as_ours(tmp_path: Path) -> None:
     mine = fresh(tmp_path)
-    name, text = mine.public_record("r1", "acme.example")
-    assert name == "r1._domainkey.acme.example"
-    assert dkimkey.judge([text], mine.public_key).good
+    (key,) = mine.ring.keys
+    assert key.name("acme.example") == "r1._domainkey.acme.example"
+    assert dkimkey.judge([key.record], key.public_key).good
 
 
 def test_no_repr_shows_a_key(tmp_path: Path) -> None:
     mine = fresh(tmp_path)
-    assert repr(mine) == "Vault(selector='r1')"
+    assert repr(mine) == "Vault(KeyRing(r1))"
 
 
 async def test_the_same_input_gives_the_same_octets(tmp_path: Path) -> None:

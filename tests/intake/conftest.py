@@ -60,6 +60,9 @@ class EveryKeyPublished:
     async def proven(self, domain: str) -> bool:
         return True
 
+    def selector(self, domain: str) -> str:
+        return "r1"
+
 
 class Client:
     """A client that says what a test wants it to say."""

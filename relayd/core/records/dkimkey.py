@@ -1,4 +1,4 @@
-"""DKIM key records (RFC 6376 section 3.6.1): is the key that is published there ours?"""
+"""DKIM key records (RFC 6376 section 3.6.1): what to publish, and is the key that is published there ours?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,57 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
+
+BITS_MIN = 1024
+"""Receivers ignore signatures with smaller RSA keys (RFC 8301 section 3.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurKey:
+    """One of our signing keys, as receivers get it: SubjectPublicKeyInfo, DER."""
+
+    selector: str
+    public_key: bytes
+
+    def name(self, domain: str) -> str:
+        """Where receivers look for it."""
+        return name(self.selector, domain)
+
+    @property
+    def record(self) -> str:
+        """The text to publish there. A zone file splits it into strings of at most 255 octets."""
+        return _text(self.public_key)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this key from every other."""
+        return _fingerprint(self.public_key)
+
+
+@lru_cache(maxsize=8)
+def _text(public_key: bytes) -> str:
+    return f"v=DKIM1; k=rsa; p={base64.b64encode(public_key).decode('ascii')}"
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(public_key: bytes) -> str:
+    return sha256(public_key).hexdigest()
+
+
+def name(selector: str, domain: str) -> str:
+    return f"{selector}._domainkey.{domain}"
+
+
+def other_selector(selector: str) -> str:
+    """The second selector of two: r1 and r2 are each other's, and to `mail` there is `mail2`."""
+    match selector[-1]:
+        case "1":
+            return selector[:-1] + "2"
+        case "2":
+            return selector[:-1] + "1"
+    return selector[:62] + "2"  # a label holds 63 octets
 
 
 class KeyState(StrEnum):
