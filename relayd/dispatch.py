@@ -104,8 +104,10 @@ class Credentials(Protocol):
         ...
 
 
-def _reason_to_wait(message: Message) -> Reason:
+def _reason_to_wait(message: Message, sender: Sender) -> Reason:
     """Which proof a message waits for that can't be dressed anew; it is let go when that proof is back."""
+    if message.dressing.rung is Rung.UPSTREAM and sender.upstream is not None and sender.upstream.sealed:
+        return Reason.UPSTREAM_SEALED
     return Reason.SIGNING_FAILED if message.dressing.rung is Rung.DEFAULT else Reason.SENDER_UNPROVEN
 
 
@@ -270,7 +272,7 @@ class Dispatcher:
         if not parcel.first or self._on_the_road[parcel.message.id]:
             # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
             # rest waits until its proof is back.
-            return self._held(parcel, _reason_to_wait(parcel.message))
+            return self._held(parcel, _reason_to_wait(parcel.message, sender))
         if self._under_way[parcel.message.id] > 1:
             return self._back(parcel, SIBLING)
         return await self._dressed_anew(parcel, sender)

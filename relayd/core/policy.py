@@ -74,6 +74,8 @@ class _Step:
 def _no_login(sender: Sender, proven: Proven) -> Reason | None:
     if sender.upstream is None:
         return Reason.SENDER_UNPROVEN
+    if sender.upstream.sealed:
+        return Reason.UPSTREAM_SEALED
     return proven.login_refused
 
 
@@ -118,6 +120,8 @@ def plan(
     if sender.send_as is not Rung.DEFAULT and header_from != sender.contact:
         return _mismatch(sender, header_from)
     step, reason = _first(sender.send_as, sender, proven)
+    if reason is Reason.UPSTREAM_SEALED:
+        return _waiting(sender, reason, mail_from, platform)  # the fault is ours, not a lack of the sender's
     if step is None and reason is not Reason.SENDER_UNCONFIRMED:
         if sender.if_unproven is IfUnproven.REJECT:
             return _unproven(sender, reason, platform)
@@ -156,7 +160,9 @@ def stands(
         return header_from == sender.default_address and (proven.platform_key or platform.send_unproven)
     if header_from != sender.contact or not sender.confirmed:
         return False
-    return sender.upstream is not None if proof is Proof.CREDENTIALS else proven.own_key
+    if proof is Proof.CREDENTIALS:
+        return sender.upstream is not None and not sender.upstream.sealed
+    return proven.own_key
 
 
 def hop(rung: Rung, recipient: Address, sender: str, platform: Platform) -> Hop:

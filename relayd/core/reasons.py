@@ -62,6 +62,7 @@ class Reason(StrEnum):
     AUTH_TOKEN_EXPIRED = "auth.token_expired"
     UPSTREAM_IS_MX = "upstream.is_mx"
     UPSTREAM_RELAY_DENIED = "upstream.relay_denied"
+    UPSTREAM_SEALED = "upstream.sealed"
     SENDER_NOT_ALLOWED = "sender.not_allowed"
     SENDER_BLOCKED = "sender.blocked"
     SENDER_UNCONFIRMED = "sender.unconfirmed"
@@ -137,6 +138,7 @@ _TABLE: tuple[tuple[Reason, bool, Actor, str], ...] = (
     (_R.AUTH_TOKEN_EXPIRED, False, _A.SENDER, '535 5.7.8 {"status":"invalid_token"}'),
     (_R.UPSTREAM_IS_MX, True, _A.SENDER, "550 5.7.64 TenantAttribution; Relay Access Denied"),
     (_R.UPSTREAM_RELAY_DENIED, True, _A.SENDER, "554 5.7.1 Relay access denied"),
+    (_R.UPSTREAM_SEALED, False, _A.PLATFORM, "the master key that seals the password is missing"),
     (_R.SENDER_NOT_ALLOWED, True, _A.SENDER, "550 5.7.60 no permissions to send as this sender"),
     (_R.SENDER_BLOCKED, True, _A.SENDER, "550 5.1.8 Access denied, bad outbound sender"),
     (_R.SENDER_UNCONFIRMED, False, _A.SENDER, "the contact address is not confirmed"),

@@ -60,7 +60,7 @@ class UpstreamCourier:
 
     async def deliver(self, parcel: Parcel, body: Body) -> list[Attempt]:
         upstream = self._find(parcel.hop)
-        if upstream is None:
+        if upstream is None or upstream.sealed:
             return await self._handover.deliver(parcel, body, _nowhere(parcel.hop))
         way = Way(
             key=_key(parcel.hop, upstream),

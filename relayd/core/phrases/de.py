@@ -216,6 +216,11 @@ _REASONS = {
         "Prüfen Sie Benutzernamen und Passwort in den E-Mail-Einstellungen oder fragen Sie Ihren "
         "Mailanbieter.",
     ),
+    Reason.UPSTREAM_SEALED: (
+        "Das Passwort Ihres Mailservers kann zurzeit nicht gelesen werden.",
+        "Sie müssen nichts tun: Der Betreiber der Plattform muss den Schlüssel zurücklegen, mit dem es "
+        "versiegelt ist.",
+    ),
     Reason.SENDER_NOT_ALLOWED: (
         "Ihr Mailserver erlaubt diesem Konto nicht, mit dieser Absenderadresse zu senden.",
         "Die Adresse im Unternehmensprofil muss die des E-Mail-Kontos sein, oder das Konto braucht das "

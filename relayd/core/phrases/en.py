@@ -183,6 +183,10 @@ _REASONS = {
         "Your mail server refuses to pass mail on to other domains.",
         "Check the user name and password in your mail settings, or ask your mail provider.",
     ),
+    Reason.UPSTREAM_SEALED: (
+        "The password of your mail server can't be read at the moment.",
+        "You needn't do anything: the platform's operator must put the key back that it is sealed with.",
+    ),
     Reason.SENDER_NOT_ALLOWED: (
         "Your mail server doesn't let this account send with this From address.",
         "Make the address in your company profile the same as the mail account's, or get it the right to "

@@ -213,6 +213,11 @@ _REASONS = {
         "Vérifiez le nom d'utilisateur et le mot de passe dans les paramètres, ou demandez à votre "
         "fournisseur.",
     ),
+    Reason.UPSTREAM_SEALED: (
+        "Le mot de passe de votre serveur de messagerie ne peut pas être lu pour le moment.",
+        "Vous n'avez rien à faire : l'exploitant de la plateforme doit remettre la clé avec laquelle il est "
+        "scellé.",
+    ),
     Reason.SENDER_NOT_ALLOWED: (
         "Votre serveur de messagerie ne permet pas à ce compte d'envoyer avec cette adresse d'expéditeur.",
         "L'adresse du profil d'entreprise doit être celle du compte, ou le compte doit avoir le droit "

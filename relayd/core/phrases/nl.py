@@ -197,6 +197,11 @@ _REASONS = {
         "Uw mailserver weigert e-mail door te geven aan andere domeinen.",
         "Controleer gebruikersnaam en wachtwoord in de e-mailinstellingen, of vraag uw mailprovider.",
     ),
+    Reason.UPSTREAM_SEALED: (
+        "Het wachtwoord van uw mailserver kan op dit moment niet worden gelezen.",
+        "U hoeft niets te doen: de beheerder van het platform moet de sleutel terugzetten waarmee het is "
+        "verzegeld.",
+    ),
     Reason.SENDER_NOT_ALLOWED: (
         "Uw mailserver laat dit account niet met dit afzenderadres versturen.",
         "Het adres in het bedrijfsprofiel moet dat van het account zijn, of het account heeft het recht "
