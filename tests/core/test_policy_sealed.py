@@ -1,4 +1,4 @@
-"""A sender whose password can't be read for want of the master key: it waits on `upstream`, and only there."""
+"""A sender whose password is sealed with a missing master key: it waits on `upstream`, and only there."""
 
 from __future__ import annotations
 
