@@ -23,7 +23,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
-from relayd.core.records.answers import Found, Missing, Mx, Trouble
+from relayd.core.records.answers import Found, Missing, Mx, Srv, Trouble
 from relayd.net import rdata
 from relayd.net.rdata import ADDRESS_LIMIT, LONGEST_NO, LONGEST_TTL, MX_LIMIT, PAYLOAD
 
@@ -121,6 +121,10 @@ class Resolver:
     async def cname(self, name: str, *, fresh: bool = False) -> Answer[str]:
         """What the name is an alias of, one step far."""
         return await self._ask(name, "CNAME", rdata.targets, fresh)
+
+    async def srv(self, service: str, *, fresh: bool = False) -> Answer[Srv]:
+        """Where a service is, such as `_submissions._tcp.example.com`; best first, at most 10."""
+        return await self._ask(service, "SRV", rdata.srv, fresh)
 
     async def close(self) -> None:
         tasks = list(self._under_way.values())

@@ -12,7 +12,7 @@ import dns.message
 import dns.name
 import dns.nameserver
 
-from relayd.core.records.answers import Mx
+from relayd.core.records.answers import Mx, Srv
 
 MX_LIMIT = 10
 ADDRESS_LIMIT = 5
@@ -55,6 +55,16 @@ def ttl(response: dns.message.Message, longest: int) -> int:
 def mx(records: Iterable[Any]) -> tuple[Mx, ...]:
     found = sorted(Mx(record.preference, text(record.exchange)) for record in records)
     return tuple(found[:KEPT])
+
+
+def srv(records: Iterable[Any]) -> tuple[Srv, ...]:
+    """Best first. Among equals the heaviest comes first: their order is for people to read, and no load is
+    shared by it."""
+    found = (
+        Srv(priority=record.priority, weight=record.weight, port=record.port, host=text(record.target))
+        for record in itertools.islice(records, KEPT)
+    )
+    return tuple(sorted(found, key=lambda one: (one.priority, -one.weight, one.host, one.port)))[:MX_LIMIT]
 
 
 def addresses(records: Iterable[Any]) -> tuple[str, ...]:

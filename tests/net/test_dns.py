@@ -347,3 +347,25 @@ def test_a_nameserver_is_an_address_with_or_without_port(text: str, address: str
 def test_a_nameserver_that_is_no_address_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Resolver([text])
+
+
+async def test_a_service_is_found_best_first_and_a_dot_says_there_is_none() -> None:
+    zone = """
+_submissions._tcp.example.com  SRV  20 0 465 spare.example.com.
+_submissions._tcp.example.com  SRV  10 1 465 light.example.com.
+_submissions._tcp.example.com  SRV  10 9 465 Heavy.example.com.
+_submission._tcp.example.com   SRV  0 0 0 .
+"""
+    async with asking(zone) as (resolver, _):
+        found = await resolver.srv("_submissions._tcp.example.com")
+        none = await resolver.srv("_submission._tcp.example.com")
+        missing = await resolver.srv("_imaps._tcp.example.com")
+    assert isinstance(found, Found)
+    assert [one.host for one in found.records] == [
+        "heavy.example.com",
+        "light.example.com",
+        "spare.example.com",
+    ]
+    assert isinstance(none, Found)
+    assert [one.host for one in none.records] == [""]
+    assert isinstance(missing, Missing)

@@ -36,6 +36,16 @@ class Mx:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Srv:
+    """Where a service is (RFC 2782)."""
+
+    priority: int  # the lowest first
+    weight: int
+    port: int
+    host: str  # as in `Mx`; "" says that there is no such service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told(Generic[T]):
     """What the nameservers of a zone themselves say: what is true now, not what a cache still holds."""
 
