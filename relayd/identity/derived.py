@@ -6,22 +6,33 @@ one that lets everybody in.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from relayd.core import mailproviders
 from relayd.core.address import Address
 from relayd.core.mailproviders import MailProvider
-from relayd.core.records.answers import Found
+from relayd.core.mailproviders.provider import Server
+from relayd.core.records import mx
+from relayd.core.records.answers import Found, Missing, Mx, Srv, Trouble
+from relayd.core.sender import Tls
 from relayd.net.dns import Resolver
+
+SERVICES = (("_submissions._tcp", Tls.IMPLICIT), ("_submission._tcp", Tls.STARTTLS))
+"""Where a domain says that mail is handed in: RFC 8314 section 5.1, and RFC 6186 section 3.1 before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """`home` is the provider that has the mailbox, `exchangers` the domain's MX, `hosts` the servers where
-    the mailbox's owner logs in."""
+    """`home` is the provider that has the mailbox, `answer` what DNS said of the domain's MX, `exchangers`
+    their names, `services` the servers its SRV records name, `hosts` those where the mailbox's owner logs in.
+    `no_service`: the domain says that there is none."""
 
     home: MailProvider | None
-    exchangers: frozenset[str]
+    answer: Found[Mx] | Missing | Trouble
+    exchangers: tuple[str, ...]
+    services: tuple[Server, ...] = ()
+    no_service: bool = False
     hosts: frozenset[str]
 
     def provider_of(self, host: str) -> MailProvider | None:
@@ -40,9 +51,32 @@ async def derive(resolver: Resolver, address: Address) -> Derived:
     home = mailproviders.of_domain(address.domain)
     if home is None and exchangers:
         home = mailproviders.of_mx(exchangers[0])  # the best one: that is where the mailbox is
-    servers = () if home is None else home.servers
+    found = () if home is not None else await _services(resolver, address.domain)
+    services = tuple(server for server in found if server.host and not mx.numeric(server.host))
+    named = services if home is None else home.servers
     return Derived(
         home=home,
-        exchangers=frozenset(exchangers),
-        hosts=frozenset(exchangers) | {server.host for server in servers if server.host != "{mx}"},
+        answer=answer,
+        exchangers=exchangers,
+        services=services,
+        no_service=bool(found) and not any(server.host for server in found),
+        hosts=frozenset(exchangers) | {server.host for server in named if server.host != "{mx}"},
     )
+
+
+async def _services(resolver: Resolver, domain: str) -> tuple[Server, ...]:
+    """As the SRV records say, those with TLS from the start first (RFC 8314 section 5.1). An empty host says
+    that there is no such service (RFC 6186 section 3.4)."""
+    answers = await asyncio.gather(
+        *(resolver.srv(f"{service}.{domain}", fresh=True) for service, _ in SERVICES)
+    )
+    return tuple(
+        _server(record, tls)
+        for answer, (_, tls) in zip(answers, SERVICES, strict=True)
+        if isinstance(answer, Found)
+        for record in answer.records
+    )
+
+
+def _server(record: Srv, tls: Tls) -> Server:
+    return Server(host=record.host, port=record.port, tls=tls)

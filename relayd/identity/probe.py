@@ -221,7 +221,7 @@ class _Probe:
             self._known,
             provider=found.provider_of(self._host),
             home=found.home,
-            exchangers=found.exchangers,
+            exchangers=frozenset(found.exchangers),
             derived=found.hosts,
         )
         findings = probe.of_settings(self._question, self._known)
