@@ -151,7 +151,7 @@ def flaw(error: BaseException | None) -> TlsFlaw:
         if isinstance(error, ssl.SSLCertVerificationError):
             return _FLAWS.get(error.verify_code, TlsFlaw.OTHER)
         if isinstance(error, ssl.SSLError):
-            reason = error.reason or ""
+            reason = getattr(error, "reason", None) or ""  # missing where OpenSSL gave no code
             return TlsFlaw.NOT_TLS if reason in _NOT_TLS else TlsFlaw.OLD if reason in _OLD else TlsFlaw.OTHER
         error = error.__cause__
     return TlsFlaw.OTHER
