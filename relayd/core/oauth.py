@@ -97,6 +97,23 @@ class Trouble:
     text: str
 
 
+class Problem(StrEnum):
+    """Why a sign-in came to nothing. `core.phrases.signin` has the words."""
+
+    NOT_WANTED = "not_wanted"  # the sender's settings name no provider
+    NO_PAGE = "no_page"  # there is no public page to come back to
+    NO_DEVICE = "no_device"  # the provider has no codes for devices
+    EXPIRED = "expired"  # too late, or used before, or never begun
+    DENIED = "denied"
+    OTHER_ACCOUNT = "other_account"
+    NO_MAIL = "no_mail"  # sending mail was not allowed
+    NOT_LASTING = "not_lasting"  # nothing was given that lasts longer than an hour
+    MIXED_UP = "mixed_up"  # what came back belongs to something else
+    CHANGED = "changed"  # the settings changed meanwhile
+    OURS = "ours"  # the operator's registration
+    PASSING = "passing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCode:
     """A sign-in on another device (RFC 8628 section 3.2). `user_code` is typed in at `url`."""

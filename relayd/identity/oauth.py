@@ -175,7 +175,10 @@ class OAuth:
             self._accounts[sender] = account
             self._hold(sender, grant)
         self.problems.pop(provider.name, None)
-        await self._gained(sender)
+        try:
+            await self._gained(sender)
+        except StoreError as error:
+            log.error("mail that waited for the sign-in of sender %s still waits: %s", sender, error)
 
     async def forget(self, sender: str, *, by: str) -> bool:
         """Throw the sign-in away. False when there was none. Raises StoreError."""
@@ -305,7 +308,10 @@ class OAuth:
                     log.error("that sender %s has to sign in again can't be kept: %s", sender, error)
                 self._forget(sender)
                 self._accounts[sender] = withdrawn
-        await self._lost(sender, Reason.AUTH_TOKEN_EXPIRED)
+        try:
+            await self._lost(sender, Reason.AUTH_TOKEN_EXPIRED)
+        except StoreError as error:
+            log.error("mail of sender %s, who has to sign in again: %s", sender, error)
         return _fault(FaultKind.TOKEN, why, provider.host)
 
     def _hold(self, sender: str, grant: Grant) -> Secret:
