@@ -14,7 +14,8 @@ from relayd.core.phrases import LANGUAGES
 from relayd.store.contract import StoreError
 from relayd.web.roles import OPERATOR, Asker
 
-BODY_MAX = 64 * 1024  # the largest body is a selection or one SMTP reply
+BODY_MAX = 64 * 1024  # octets; a selection, one SMTP reply, one sender
+LIST_MAX = 4 * 1024**2  # octets of many senders; one has a few hundred
 LIMIT_MAX = 1000
 PREFIX = "/api/v1"
 OF_SENDER = "sender"
@@ -31,13 +32,19 @@ class Refused(Exception):
     """The request can't be done. `remedy` says what to do instead."""
 
     def __init__(
-        self, status: int, error: str, remedy: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        error: str,
+        remedy: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more` stands beside `error` and `remedy` in the answer."""
         super().__init__(error)
         self.status = status
-        self.error = error
-        self.remedy = remedy
         self.headers = headers
+        self.body = {"error": error, "remedy": remedy, **(more or {})}
 
 
 Admit = Callable[[Request, str, str], Awaitable[Asker]]
@@ -60,7 +67,7 @@ def guarded(row: Row, admit: Admit) -> Handler:
             request.state.asker = await admit(request, method, path)
             return await handler(request)
         except Refused as refused:
-            return failure(refused.status, refused.error, refused.remedy, refused.headers)
+            return JSONResponse(refused.body, refused.status, refused.headers)
         except StoreError as error:
             return failure(503, f"the store can't do it: {error}", "see the service's log, then try again")
 
@@ -76,21 +83,9 @@ def _no_browser(request: Request) -> None:
 
 async def read_object(request: Request, allowed: set[str] | None = None) -> dict[str, Any]:
     """The body, one JSON object of at most `BODY_MAX` octets with no keys but `allowed` (None: any)."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if _kind(request) != "application/json":
         raise Refused(415, "a body that is not application/json", "send Content-Type: application/json")
-    octets = b""
-    try:
-        async for chunk in request.stream():
-            octets += chunk
-            if len(octets) > BODY_MAX:
-                raise Refused(413, f"a body of more than {BODY_MAX} octets", "send less")
-        body = json.loads(octets or b"{}", object_pairs_hook=_once, parse_constant=_no_number)
-        json.dumps(body, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
-    except _Twice as twice:
-        raise Refused(400, f"the key {shown(str(twice))} twice", "send each key once") from None
-    except (ValueError, RecursionError, ClientDisconnect):
-        raise Refused(400, "a body that is not JSON", "send one JSON object") from None
+    body = _json(await _octets(request, BODY_MAX) or b"{}")
     if not isinstance(body, dict):
         raise Refused(400, "a body that is not a JSON object", "send one JSON object")
     if allowed is not None and (unknown := sorted(set(body) - allowed)):
@@ -98,15 +93,59 @@ async def read_object(request: Request, allowed: set[str] | None = None) -> dict
     return body
 
 
+async def read_list(request: Request, most: int) -> list[dict[str, Any]]:
+    """The body, at most so many JSON objects: a list, or NDJSON with one on each line."""
+    kind = _kind(request)
+    if kind not in ("application/json", "application/x-ndjson"):
+        remedy = "send Content-Type: application/json with a list, or application/x-ndjson"
+        raise Refused(415, "a body that is neither JSON nor NDJSON", remedy)
+    octets = await _octets(request, LIST_MAX)
+    lines = kind == "application/x-ndjson"
+    body = [_json(line) for line in octets.splitlines() if line.strip()] if lines else _json(octets)
+    if not isinstance(body, list) or not all(isinstance(item, dict) for item in body):
+        raise Refused(400, "a body that is not a list of JSON objects", "send [{...}, {...}]")
+    if len(body) > most:
+        raise Refused(413, f"a list of {len(body)}", f"send at most {most} at once")
+    return body
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _octets(request: Request, most: int) -> bytes:
+    octets = bytearray()
+    try:
+        async for chunk in request.stream():
+            octets += chunk
+            if len(octets) > most:
+                raise Refused(413, f"a body of more than {most} octets", "send less")
+    except ClientDisconnect:
+        raise Refused(400, "a body that ends too early", "send all of it") from None
+    return bytes(octets)
+
+
+def _json(octets: bytes) -> Any:
+    try:
+        found = json.loads(octets, object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+    except _Twice as twice:
+        raise Refused(400, f"the key {shown(str(twice))} twice", "send each key once") from None
+    except (ValueError, RecursionError):
+        raise Refused(400, "a body that is not JSON", "send JSON in UTF-8") from None
+    return found
+
+
 class _Twice(Exception):
     """A key that stands in an object twice: two readers would take it for two different things."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _Twice(next(key for key in keys if keys.count(key) > 1))
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
     return found
 
 

@@ -1,0 +1,328 @@
+"""Senders through the API: how each stands and what it lacks, and changing those that live in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from relayd.core import phrases
+from relayd.core.address import Address
+from relayd.core.mail import Rung
+from relayd.core.phrases import todo as words
+from relayd.core.policy import Plan
+from relayd.core.sender import Sender
+from relayd.core.settings_types import mailbox
+from relayd.core.todo import Outlook, Todo
+from relayd.identity.senders import (
+    Changed,
+    Entry,
+    Origin,
+    Problem,
+    SenderMissing,
+    SenderReadOnly,
+    SenderRefused,
+)
+from relayd.web.requests import (
+    Refused,
+    Row,
+    Speaks,
+    asked_language,
+    asked_limit,
+    asker,
+    read_list,
+    read_object,
+    shown,
+    spoken,
+)
+from relayd.web.roles import Role
+
+MANY_MAX = 1000
+"""Senders in one bulk request. The settings of one are judged in about 50 us, and the loop waits for it."""
+
+LOOKED_MAX = 2000
+"""Senders that one request for a page looks through; the next page goes on from there."""
+
+AT_ONCE = 100
+"""Senders looked through before others get their turn."""
+
+
+class Control(Speaks, Protocol):
+    def entry(self, id: str) -> Entry | None: ...
+
+    def sender_ids(self) -> Sequence[str]:
+        """All of them, sorted."""
+        ...
+
+    def outlook(self, sender: Sender) -> Outlook:
+        """What its mail would get now, from what is known without asking anybody."""
+        ...
+
+    async def put_sender(self, id: str, values: Mapping[str, object], *, by: str) -> Changed: ...
+
+    async def put_senders(
+        self, many: Mapping[str, Mapping[str, object]], *, by: str
+    ) -> Sequence[Changed]: ...
+
+    async def set_sender(self, id: str, changes: Mapping[str, object], *, by: str) -> Changed: ...
+
+    async def remove_sender(self, id: str, *, by: str) -> Entry: ...
+
+
+def routes(control: Control) -> list[Row]:
+    return [
+        ("GET", "/senders", partial(_list, control)),
+        ("PUT", "/senders", _told(partial(_put_many, control))),
+        ("GET", "/senders/{id}", partial(_show, control)),
+        ("PUT", "/senders/{id}", _told(partial(_put, control))),
+        ("PATCH", "/senders/{id}", _told(partial(_set, control))),
+        ("DELETE", "/senders/{id}", _told(partial(_remove, control))),
+    ]
+
+
+# --- reading ---
+
+
+async def _list(control: Control, request: Request) -> JSONResponse:
+    """Senders by id, after a cursor. `next` is the cursor to go on from, null at the end; a page may hold
+    less than was asked for, and go on all the same."""
+    limit, after = asked_limit(request, 100), request.query_params.get("after", "")
+    fits = _filter(request)
+    found: list[dict[str, Any]] = []
+    looked, last = 0, None
+    for id in (id for id in control.sender_ids() if id > after):
+        if len(found) == limit or looked == LOOKED_MAX:
+            return JSONResponse({"senders": found, "next": last})
+        looked, last = looked + 1, id
+        entry = control.entry(id)
+        if entry is not None:
+            line = _line(entry, control.outlook(entry.sender))
+            if fits(line):
+                found.append(line)
+        if looked % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return JSONResponse({"senders": found, "next": None})
+
+
+def _filter(request: Request) -> Callable[[Mapping[str, Any]], bool]:
+    query = request.query_params
+    wanted: dict[str, object] = {
+        name: _one_of(name, query[name], choices)
+        for name, choices in (
+            ("rung", {rung.value: rung.value for rung in Rung}),
+            ("origin", {origin.value: origin.value for origin in Origin}),
+            ("confirmed", {"true": True, "false": False}),
+        )
+        if name in query
+    }
+    text = query.get("q", "").casefold()
+
+    def fits(line: Mapping[str, Any]) -> bool:
+        if any(line[name] != value for name, value in wanted.items()):
+            return False
+        return any(text in str(line[name]).casefold() for name in ("id", "name", "address"))
+
+    return fits
+
+
+def _one_of(name: str, value: str, choices: Mapping[str, object]) -> object:
+    if value not in choices:
+        raise Refused(400, f"{name} is {shown(value)}", "use one of: " + ", ".join(choices))
+    return choices[value]
+
+
+async def _show(control: Control, request: Request) -> JSONResponse:
+    entry = control.entry(request.path_params["id"])
+    if entry is None:
+        raise _missing(request)
+    return JSONResponse(_report(control, request, entry))
+
+
+# --- changing ---
+
+
+async def _put(control: Control, request: Request) -> JSONResponse:
+    """Add a sender, or give it these settings in place of those it has. The same again changes nothing."""
+    id, values = request.path_params["id"], await read_object(request)
+    if values.pop("id", id) != id:
+        raise Refused(400, "an id in the body that is not the one in the path", "leave it out of the body")
+    changed = await control.put_sender(id, _allowed(control, request, id, values), by=asker(request).name)
+    return _changed(control, request, changed)
+
+
+async def _put_many(control: Control, request: Request) -> JSONResponse:
+    """As PUT for each, all of them or none."""
+    many: dict[str, Mapping[str, object]] = {}
+    for values in await read_list(request, MANY_MAX):
+        id = values.pop("id", None)
+        if not isinstance(id, str):
+            raise Refused(400, f"no id in item {len(many)} (the first is 0)", 'send {"id": "acme", ...} each')
+        if id in many:
+            raise Refused(400, f"the id {shown(id)} twice", "send each sender once")
+        many[id] = _allowed(control, request, id, values)
+    changes = await control.put_senders(many, by=asker(request).name)
+    return JSONResponse(
+        {
+            "created": sum(each.created for each in changes),
+            "changed": sum(bool(each.keys) and not each.created for each in changes),
+            "unchanged": sum(not each.keys and not each.created for each in changes),
+            "warnings": [_problem(warning) for each in changes for warning in each.warnings],
+        }
+    )
+
+
+async def _set(control: Control, request: Request) -> JSONResponse:
+    """Change the keys that are named; null gives one its default."""
+    id, changes = request.path_params["id"], await read_object(request)
+    _vouching(control.entry(id), request, changes)
+    return _changed(control, request, await control.set_sender(id, changes, by=asker(request).name))
+
+
+async def _remove(control: Control, request: Request) -> JSONResponse:
+    """Take a sender away. Its queued mail is held; its default address is never given to anybody else."""
+    entry = await control.remove_sender(request.path_params["id"], by=asker(request).name)
+    return JSONResponse({"removed": entry.sender.id})
+
+
+def _told(
+    handler: Callable[[Request], Any],
+) -> Callable[[Request], Any]:
+    """What the book says no to, as answers."""
+
+    async def answer(request: Request) -> JSONResponse:
+        try:
+            found: JSONResponse = await handler(request)
+        except SenderMissing:
+            raise _missing(request) from None
+        except SenderReadOnly:
+            remedy = "change it there, then `relayd reload` or POST /api/v1/reload"
+            raise Refused(409, "this sender stands in the config file", remedy) from None
+        except SenderRefused as refused:
+            number = len(refused.problems)
+            raise Refused(
+                422,
+                f"{number} thing{'s' * (number != 1)} can't be taken; nothing was changed",
+                "correct what `problems` says, and send it again",
+                more={"problems": [_problem(each) for each in refused.problems]},
+            ) from None
+        return found
+
+    return answer
+
+
+def _allowed(control: Control, request: Request, id: str, values: dict[str, Any]) -> Mapping[str, object]:
+    """What is for the operator to say stays as it is when others replace a sender's settings."""
+    entry = control.entry(id)
+    _vouching(entry, request, values)
+    if asker(request).role is Role.ADMIN or entry is None or not entry.settings.confirmed:
+        return values
+    return {"confirmed": True, **values} if _address(values) == entry.sender.contact else values
+
+
+def _vouching(entry: Entry | None, request: Request, values: Mapping[str, Any]) -> None:
+    """That an address belongs to a sender, and which files of this machine are read, is for the operator to
+    say, who has the Unix socket or a token with the role admin."""
+    if asker(request).role is Role.ADMIN:
+        return
+    vouched = entry is not None and entry.settings.confirmed and _address(values) == entry.sender.contact
+    if values.get("confirmed") and not vouched:
+        remedy = "leave confirmed out: the owner of the address is asked by mail; or use the role admin"
+        raise Refused(403, "confirmed is the operator's word", remedy)
+    upstream = values.get("upstream")
+    if isinstance(upstream, dict) and upstream.get("ca_file") is not None:
+        raise Refused(
+            403, "upstream.ca_file names a file of this machine", "leave it out, or use the role admin"
+        )
+
+
+def _address(values: Mapping[str, Any]) -> Address | None:
+    try:
+        return mailbox(values.get("address"))
+    except ValueError:
+        return None
+
+
+# --- answers ---
+
+
+def _missing(request: Request) -> Refused:
+    id = shown(request.path_params["id"])
+    return Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one")
+
+
+def _changed(control: Control, request: Request, changed: Changed) -> JSONResponse:
+    report = _report(control, request, changed.entry)
+    report["changed"] = list(changed.keys)
+    report["warnings"] = [_problem(warning) for warning in changed.warnings]
+    return JSONResponse(report, 201 if changed.created else 200)
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {
+        "sender": problem.sender,
+        "key": problem.key,
+        "seen": problem.seen,
+        "expected": problem.expected,
+        "text": str(problem),
+    }
+
+
+def _line(entry: Entry, outlook: Outlook) -> dict[str, Any]:
+    """How a sender stands, as lists have it. `mail`: what becomes of its mail now."""
+    sender, found = entry.sender, outlook.plan
+    plan = found if isinstance(found, Plan) else None
+    return {
+        "id": sender.id,
+        "name": sender.name,
+        "address": str(sender.contact),
+        "confirmed": sender.confirmed,
+        "confirmed_by": entry.confirmed_by,
+        "wanted": sender.send_as.value,
+        "rung": plan.rung.value if plan else None,
+        "proof": plan.proof.value if plan and plan.proof else None,
+        "reason": found.reason.value if found.reason else None,
+        "mail": "refused" if plan is None else "held" if plan.held else "sent",
+        "default_address": str(sender.default_address),
+        "origin": entry.origin.value,
+        "tasks": [todo.task.value for todo in outlook.todo],
+    }
+
+
+def _report(control: Control, request: Request, entry: Entry) -> dict[str, Any]:
+    outlook = control.outlook(entry.sender)
+    language = spoken(control, asked_language(request), entry.sender.id)
+    return {
+        **_line(entry, outlook),
+        "todo": [_todo(todo, language) for todo in outlook.todo],
+        "settings": settings_as_dict(entry),
+        "has_password": "upstream.password" in entry.secrets,
+    }
+
+
+def _todo(todo: Todo, language: str | None) -> dict[str, Any]:
+    texts = {known: words.text(todo, known) for known in phrases.LANGUAGES}
+    record = todo.record
+    return {
+        "task": todo.task.value,
+        "actor": todo.actor.value,
+        "text": texts if language is None else texts[language],
+        "link": todo.link,
+        "record": None
+        if record is None
+        else {"type": record.type, "name": record.name, "value": record.value},
+    }
+
+
+def settings_as_dict(entry: Entry) -> dict[str, Any]:
+    """The settings as PUT takes them, without what is secret: so a password that is kept stays."""
+    return dict(_open(entry.settings.model_dump(mode="json")))
+
+
+def _open(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if key != "password":
+            yield key, dict(_open(value)) if isinstance(value, dict) else value
