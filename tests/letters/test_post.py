@@ -48,10 +48,10 @@ class Published:
     def __init__(self) -> None:
         self.key = True
 
-    def known(self, domain: str) -> bool:
+    def known(self, domain: str, *_: object) -> bool:
         return self.key
 
-    async def proven(self, domain: str) -> bool:
+    async def proven(self, domain: str, *_: object) -> bool:
         return self.key
 
     def selector(self, domain: str) -> str:

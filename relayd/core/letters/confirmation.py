@@ -23,10 +23,10 @@ from relayd.core.letters.letter import (
     shown_name,
 )
 
-BY_MESSAGE = "message"
+BY_MESSAGE = "first message"
 """Asked by the first mail that was sent in the sender's name."""
 
-BY_OPERATOR = "cli"
+BY_OPERATOR = "operator"
 """Asked by whoever runs relayd. Any other name is that of an app's token."""
 
 
