@@ -19,10 +19,12 @@ from typing import Protocol
 from relayd.core.journal import Event, EventType
 from relayd.core.keyproof import KeyProof, Look, after
 from relayd.core.mail import Proof, Rung
+from relayd.core.phrases.domain import say
 from relayd.core.reasons import Reason
 from relayd.core.records import dkimkey
 from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
 from relayd.core.records.dkimkey import OurKey
+from relayd.core.records.domainnotes import Code, Note
 from relayd.core.sender import Sender
 from relayd.store.contract import Selection, Store, StoreError, Verb
 
@@ -356,9 +358,11 @@ def _judged(answer: Found[str] | Missing | Trouble, key: OurKey) -> Seen:
     match answer:
         case Found():
             verdict = dkimkey.judge(answer.records, key.public_key)
-            return Seen(look=Look.YES if verdict.good else Look.NO, ttl=answer.ttl, text=verdict.text)
+            return Seen(
+                look=Look.YES if verdict.good else Look.NO, ttl=answer.ttl, text=say(verdict.note, "en")
+            )
         case Missing():
-            return Seen(look=Look.NO, ttl=answer.ttl, text="There is no TXT record at this name.")
+            return Seen(look=Look.NO, ttl=answer.ttl, text=say(Note(Code.KEY_MISSING), "en"))
         case Trouble():
             return Seen(look=Look.UNCLEAR, ttl=0, text=f"DNS gives no usable answer: {answer.text}")
 

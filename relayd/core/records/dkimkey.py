@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 
+from relayd.core.records.domainnotes import Code, Note
+
 BITS_MIN = 1024
 """Receivers ignore signatures with smaller RSA keys (RFC 8301 section 3.2)."""
+
+BITS = 2048
+"""What RFC 8301 section 3.2 says a key should have at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,20 @@ def other_selector(selector: str) -> str:
     return selector[:62] + "2"  # a label holds 63 octets
 
 
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\xa0\\xad]|\\xe2\\x80[\\x8b-\\x8f]|\\xef\\xbb\\xbf"
+)
+"""Control characters and blanks that are none, also as the octets of UTF-8 that a text is made of here."""
+
+_NAMED = {
+    0x00: "NUL",
+    0xA0: "a no-break space",
+    0xAD: "a soft hyphen",
+    0xE2: "a zero-width space",
+    0xEF: "a BOM",
+}
+
+
 class KeyState(StrEnum):
     OURS = "ours"
     OTHER = "other"  # a good record, with a key that isn't ours
@@ -71,10 +91,10 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyVerdict:
-    """What is published, and a sentence for the person who publishes it."""
+    """What is published, and a note for the person who publishes it."""
 
     state: KeyState
-    text: str
+    note: Note
 
     @property
     def good(self) -> bool:
@@ -82,70 +102,119 @@ class KeyVerdict:
 
 
 class _Broken(ValueError):
-    pass
+    def __init__(self, code: Code, **places: str) -> None:
+        super().__init__(code)
+        self.note = Note(code, places)
 
 
 def judge(records: Sequence[str], public_key: bytes) -> KeyVerdict:
     """Compare what is published at a selector (each record with its strings joined) with our public key
     (SubjectPublicKeyInfo, DER), byte for byte."""
     if len(records) != 1:
-        text = f"There are {len(records)} TXT records at this name; leave the one with our key."
-        return KeyVerdict(state=KeyState.SEVERAL, text=text)
+        return _verdict(KeyState.SEVERAL, Code.KEY_SEVERAL, count=str(len(records)))
     try:
         tags = _tags(records[0])
         key = _key(tags)
     except _Broken as broken:
-        return KeyVerdict(state=KeyState.BROKEN, text=str(broken))
+        return KeyVerdict(state=KeyState.BROKEN, note=_unseen(records[0]) or broken.note)
+    kind = tags.get("k", "rsa")
     if not key:
-        text = "The record says that this key is revoked (p= is empty); publish ours."
-        return KeyVerdict(state=KeyState.REVOKED, text=text)
+        return _verdict(KeyState.REVOKED, Code.KEY_REVOKED)
+    if kind != "rsa":
+        return _verdict(KeyState.UNFIT, Code.KEY_TYPE, type=kind[:20])
     if key != public_key:
-        text = "The record holds another key than ours (or a part of it); copy the whole of ours."
-        return KeyVerdict(state=KeyState.OTHER, text=text)
-    return _fitness(tags)
+        return _other(key, public_key)
+    return _fitness(tags, public_key)
+
+
+def _unseen(record: str) -> Note | None:
+    """What nobody who looks at the record can find is likelier the cause than what follows from it."""
+    found = _UNSEEN.search(record)
+    if found is None:
+        return None
+    octet = ord(found[0][0])
+    return Note(Code.KEY_INVISIBLE, {"what": _NAMED.get(octet, f"octet {octet}")})
 
 
 def _tags(record: str) -> Mapping[str, str]:
     """The tag list (section 3.2). Blanks around names and values mean nothing; a name stands once."""
     if record.startswith('"') or "\\;" in record:
-        raise _Broken("The record holds quotes or backslashes as text; enter it without them.")
+        raise _Broken(Code.KEY_QUOTES)
     tags: dict[str, str] = {}
     for part in record.removesuffix(";").split(";") if record.strip() else ():
         name, equals, value = part.partition("=")
         name = name.strip(" \t\r\n")
         if not equals or not name:
-            raise _Broken("The record can't be read; it must be tags such as v=DKIM1; k=rsa; p=KEY.")
+            raise _Broken(Code.KEY_NO_TAGS)
         if name in tags:
-            raise _Broken(f"The record has the tag {name[:10]}= twice; remove one.")
+            raise _Broken(Code.KEY_TWICE, tag=name[:10])
         tags[name] = value.strip(" \t\r\n")
     return tags
 
 
 def _key(tags: Mapping[str, str]) -> bytes:
     if tags.get("v", "DKIM1") != "DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
-        raise _Broken("The record is no DKIM key: it must begin with v=DKIM1.")
+        raise _Broken(Code.KEY_VERSION)
     if "p" not in tags:
-        raise _Broken("The record holds no key: p= is missing.")
+        raise _Broken(Code.KEY_NO_P)
     try:
-        return base64.b64decode("".join(tags["p"].split()), validate=True)
+        return base64.b64decode(re.sub(r"[ \t\r\n]+", "", tags["p"]), validate=True)
     except ValueError:
-        raise _Broken("The key in p= is cut off or changed; copy the whole of ours.") from None
+        raise _Broken(Code.KEY_CUT_OFF) from None
 
 
-def _fitness(tags: Mapping[str, str]) -> KeyVerdict:
+def _other(key: bytes, public_key: bytes) -> KeyVerdict:
+    if public_key.startswith(key):
+        return _verdict(KeyState.OTHER, Code.KEY_CUT_OFF)
+    bits = rsa_bits(key)
+    if bits is not None and bits < BITS_MIN:
+        return _verdict(KeyState.OTHER, Code.KEY_OTHER_WEAK, bits=str(bits))
+    return _verdict(KeyState.OTHER, Code.KEY_OTHER)
+
+
+def _fitness(tags: Mapping[str, str], public_key: bytes) -> KeyVerdict:
     """Ours; but what else does the record say?"""
-    if tags.get("k", "rsa") != "rsa":
-        return KeyVerdict(state=KeyState.UNFIT, text="The record says another key type; write k=rsa.")
     if "sha256" not in _list(tags.get("h", "sha256")):
-        text = "The record does not allow SHA-256 (h=); remove h=."
-        return KeyVerdict(state=KeyState.UNFIT, text=text)
+        return _verdict(KeyState.UNFIT, Code.KEY_HASH)
     if not {"*", "email"} & _list(tags.get("s", "*")):
-        text = "The record does not allow the key for e-mail (s=); remove s=."
-        return KeyVerdict(state=KeyState.UNFIT, text=text)
+        return _verdict(KeyState.UNFIT, Code.KEY_SERVICE)
     if "y" in _list(tags.get("t", "")):
-        text = "The record says that the domain is testing (t=y), so receivers don't count it; remove t=y."
-        return KeyVerdict(state=KeyState.TESTING, text=text)
-    return KeyVerdict(state=KeyState.OURS, text="Our key is published.")
+        return _verdict(KeyState.TESTING, Code.KEY_TESTING)
+    bits = rsa_bits(public_key)
+    if bits is not None and bits < BITS:
+        return _verdict(KeyState.OURS, Code.KEY_WEAK, bits=str(bits))
+    return _verdict(KeyState.OURS, Code.KEY_OK)
+
+
+def rsa_bits(public_key: bytes) -> int | None:
+    """The length of the modulus in a SubjectPublicKeyInfo (RFC 5280, RFC 8017 appendix A.1.1), or in the bare
+    RSAPublicKey that some publish; None for what is neither."""
+    try:
+        content = _inside(public_key, 0x30)
+        if content[:1] == b"\x30":
+            algorithm = _inside(content, 0x30)
+            wrapped = _inside(content[len(algorithm) + 2 :], 0x03)
+            content = _inside(wrapped[1:], 0x30)  # the first octet counts unused bits
+        return int.from_bytes(_inside(content, 0x02)).bit_length() or None
+    except ValueError:
+        return None
+
+
+def _inside(der: bytes, tag: int) -> bytes:
+    """The content of the element that comes first. Raises ValueError when it isn't one with this tag."""
+    if len(der) < 2 or der[0] != tag:
+        raise ValueError("another element")
+    length, start = der[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[2:start])
+    if len(der) < start + length:
+        raise ValueError("cut off")
+    return der[start : start + length]
+
+
+def _verdict(state: KeyState, code: Code, **places: str) -> KeyVerdict:
+    return KeyVerdict(state=state, note=Note(code, places))
 
 
 def _list(value: str) -> set[str]:

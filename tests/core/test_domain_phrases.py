@@ -1,0 +1,68 @@
+"""Every note has a sentence with the same facts in every language."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from relayd.core.phrases import LANGUAGES
+from relayd.core.phrases.domain import _LANGUAGES, forecast, say, span
+from relayd.core.records.dmarc import Dmarc, Forecast, Wish
+from relayd.core.records.domainnotes import Code, Note
+from relayd.core.records.spf import Outcome
+
+PLACE = re.compile(r"\{[a-z]+\}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", Code)
+def test_every_note_is_said_in_every_language(code: Code, language: str) -> None:
+    sentence = _LANGUAGES[language].notes[code]
+    assert set(PLACE.findall(sentence)) == set(PLACE.findall(_LANGUAGES["en"].notes[code]))
+    assert sentence[0].isupper() or sentence.startswith("{")
+    assert sentence.endswith((".", "rotate"))
+    facts = {place.strip("{}"): "none" if place == "{wish}" else "7" for place in PLACE.findall(sentence)}
+    if "time" in facts:
+        facts = {"seconds": "2520"}
+    assert "{" not in say(Note(code, facts), language)
+
+
+def test_a_strangers_text_is_not_looked_through_for_places() -> None:
+    said = say(Note(Code.ALIAS_ELSEWHERE, {"target": "{wanted}", "wanted": "r1.example"}), "en")
+    assert said == "The alias leads to {wanted}; it must lead to r1.example."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (119, "119 s"), (2520, "42 min"), (86_400, "24 h")]
+)
+def test_a_length_of_time_is_short(seconds: int, said: str) -> None:
+    assert span(seconds) == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dmarc", Dmarc)
+def test_a_forecast_is_a_sentence(language: str, dmarc: Dmarc) -> None:
+    seen = Forecast(spf=None, spf_aligned=False, dkim=None, dkim_aligned=False, dmarc=dmarc, wish=Wish.REJECT)
+    said = forecast(seen, language)
+    assert said.endswith(".")
+    assert "{" not in said
+
+
+def test_the_forecast_that_the_issue_asks_for() -> None:
+    seen = Forecast(
+        spf=Outcome.PASS, spf_aligned=True, dkim=True, dkim_aligned=True, dmarc=Dmarc.PASS, wish=Wish.NONE
+    )
+    assert forecast(seen, "en") == "Receivers will see SPF pass, aligned; DKIM pass, aligned; DMARC pass."
+    lost = Forecast(
+        spf=Outcome.PASS,
+        spf_aligned=False,
+        dkim=False,
+        dkim_aligned=False,
+        dmarc=Dmarc.FAIL,
+        wish=Wish.REJECT,
+    )
+    assert forecast(lost, "en") == (
+        "Receivers will see SPF pass, not aligned; DKIM none; DMARC fail. "
+        "The domain asks them to refuse mail that fails."
+    )
