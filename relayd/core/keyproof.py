@@ -35,6 +35,15 @@ class Look(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one look showed, with a sentence for people. `ttl` in seconds."""
+
+    look: Look
+    ttl: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyProof:
     """Times are seconds of one monotonic clock."""
 

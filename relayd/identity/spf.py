@@ -25,15 +25,17 @@ compares with all of them."""
 
 class Resolver(Protocol):
     async def txt(self, name: str, *, fresh: bool = False) -> Found[str] | Missing | Trouble: ...
-    async def mx(self, domain: str, *, most: int = ...) -> Found[Mx] | Missing | Trouble: ...
+    async def mx(
+        self, domain: str, *, fresh: bool = False, most: int = ...
+    ) -> Found[Mx] | Missing | Trouble: ...
     async def ptr(self, ip: str) -> Found[str] | Missing | Trouble: ...
     async def addresses(
-        self, host: str, families: Sequence[str] = ..., *, most: int = ...
+        self, host: str, families: Sequence[str] = ..., *, fresh: bool = False, most: int = ...
     ) -> Found[str] | Missing | Trouble: ...
 
 
 async def answered(asking: Asking[T], resolver: Resolver, *, fresh: bool = False) -> T:
-    """Drive an evaluation to its end. `fresh` asks for texts anew, past what the resolver remembers."""
+    """Drive an evaluation to its end. `fresh` asks anew, past what the resolver remembers."""
     ends = asyncio.get_running_loop().time() + PATIENCE
     answer: Answer | None = None
     while True:
@@ -78,10 +80,10 @@ async def _asked(resolver: Resolver, question: Question, fresh: bool) -> Answer:
         case Type.TXT:
             return await resolver.txt(question.name, fresh=fresh)
         case Type.MX:
-            return await resolver.mx(question.name, most=spf.NAMES + 1)
+            return await resolver.mx(question.name, fresh=fresh, most=spf.NAMES + 1)
         case Type.PTR:
             return await resolver.ptr(question.name)
         case Type.A:
-            return await resolver.addresses(question.name, ("ipv4",), most=ADDRESSES)
+            return await resolver.addresses(question.name, ("ipv4",), fresh=fresh, most=ADDRESSES)
         case Type.AAAA:
-            return await resolver.addresses(question.name, ("ipv6",), most=ADDRESSES)
+            return await resolver.addresses(question.name, ("ipv6",), fresh=fresh, most=ADDRESSES)

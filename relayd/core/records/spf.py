@@ -78,6 +78,7 @@ class Result:
     lookups: int = 0  # terms that asked DNS
     voids: int = 0
     ttl: int | None = None  # seconds, the smallest of the answers; None when there was none
+    personal: bool = False  # it depends on the local part of the sender
 
 
 Asking = Generator[Question, Answer, T]
@@ -116,6 +117,7 @@ def check(client: Client) -> Asking[Result]:
         lookups=run.lookups,
         voids=run.voids,
         ttl=run.ttl,
+        personal=run.personal,
     )
 
 
@@ -134,6 +136,7 @@ class _Run:
         self.lookups = 0
         self.voids = 0
         self.ttl: int | None = None
+        self.personal = False
 
     def check_host(self, domain: str) -> Asking[_Host]:
         """Section 4. Ends: each further call was counted as a look-up."""
@@ -252,6 +255,7 @@ class _Run:
 
     def _letters(self, spec: str, domain: str) -> Asking[dict[str, str]]:
         letters = dict(spfmacros.values(self._client, domain))
+        self.personal = self.personal or spfmacros.needs_local_part(spec)
         if spfmacros.needs_name(spec):
             names = yield from self._validated(None)
             letters["p"] = _best(names, domain.lower())

@@ -63,6 +63,11 @@ def needs_name(text: str) -> bool:
     return "%{p" in text.lower()
 
 
+def needs_local_part(text: str) -> bool:
+    """Whether the string asks for the local part of the sender, %{l} or %{s}."""
+    return "%{l" in text.lower() or "%{s" in text.lower()
+
+
 def expand(text: str, letters: Mapping[str, str], *, explaining: bool = False) -> str | None:
     """The string with its macros filled in; None when it isn't a macro-string."""
     parts = tokens(text, explaining=explaining)
