@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from relayd.core import mailproviders
 from relayd.core.address import Address
 from relayd.core.mailproviders import MailProvider
-from relayd.core.mailproviders.provider import Server
+from relayd.core.mailproviders.provider import MX, Server
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Srv, Trouble
 from relayd.core.sender import Tls
@@ -60,7 +60,7 @@ async def derive(resolver: Resolver, address: Address) -> Derived:
         exchangers=exchangers,
         services=services,
         no_service=bool(found) and not any(server.host for server in found),
-        hosts=frozenset(exchangers) | {server.host for server in named if server.host != "{mx}"},
+        hosts=frozenset(exchangers) | {server.host for server in named if server.host != MX},
     )
 
 

@@ -7,7 +7,7 @@ the one they belong to (`family`).
 from __future__ import annotations
 
 from relayd.core.mailproviders import benelux, english, french, german, services, worldwide
-from relayd.core.mailproviders.provider import MailProvider
+from relayd.core.mailproviders.provider import MX, MailProvider
 
 TABLE: tuple[MailProvider, ...] = (
     *worldwide.ROWS,
@@ -46,7 +46,7 @@ def of_server(host: str) -> MailProvider | None:
     """The provider whose submission server this is; of several that share it, the first in the table."""
     name = host.rstrip(".").lower()
     return _BY_HOST.get(name) or next(
-        (row for row in TABLE if any(s.host == "{mx}" for s in row.servers) and of_mx(name) is row), None
+        (row for row in TABLE if any(s.host == MX for s in row.servers) and of_mx(name) is row), None
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from relayd.core.mailproviders.provider import (
+    MX,
     FromRule,
     Limits,
     MailProvider,
@@ -233,7 +234,7 @@ ROWS = (
         id="all-inkl",
         name="ALL-INKL.COM",
         mx=("kasserver.com",),
-        servers=either("{mx}"),
+        servers=either(MX),
         needs=(need(Step.MAILBOX_PASSWORD, "https://all-inkl.com/wichtig/anleitungen/"),),
         source="https://all-inkl.com/wichtig/anleitungen/",
     ),
@@ -241,7 +242,7 @@ ROWS = (
         id="netcup",
         name="netcup",
         mx=("netcup.net",),
-        servers=either("{mx}"),
+        servers=either(MX),
         source="https://helpcenter.netcup.com/de/wiki/webhosting",
     ),
     MailProvider(

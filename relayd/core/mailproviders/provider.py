@@ -56,10 +56,14 @@ class Need:
     link: str
 
 
+MX = "{mx}"
+"""In place of a server's name: the MX of the customer's domain, at hosters where one machine takes and sends
+the mail of an account."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A submission server. A host of `{mx}` stands for the MX of the customer's domain, at hosters where
-    one machine takes and sends the mail of an account."""
+    """A submission server. `host` may be `MX` in the table."""
 
     host: str
     port: int
