@@ -7,11 +7,13 @@ import json
 import os
 import socket
 import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from relayd.cli.options import (
     EX_CANTCREAT,
+    EX_DATAERR,
     EX_NOINPUT,
     EX_NOPERM,
     EX_SOFTWARE,
@@ -23,7 +25,7 @@ from relayd.cli.options import (
 from relayd.cli.places import places
 
 TIMEOUT = 90  # seconds; the longest long poll takes 60, a backup may take longer than a look-up
-_EXITS = {400: EX_USAGE, 404: EX_NOINPUT, 409: EX_CANTCREAT, 422: EX_CANTCREAT}
+_EXITS = {400: EX_USAGE, 403: EX_NOPERM, 404: EX_NOINPUT, 409: EX_CANTCREAT, 422: EX_CANTCREAT}
 
 
 class Away(Exception):
@@ -49,6 +51,15 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+class Refused(Exception):
+    """The daemon says no; `body` is its answer, with `error` and `remedy`."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(body["error"])
+        self.status = status
+        self.body = body
+
+
 class Daemon:
     """The daemon of a config file. What it refuses ends the command with its words and an exit code."""
 
@@ -66,14 +77,27 @@ class Daemon:
     def ask(self, path: str, **query: object) -> Any:
         """As `get`, for who can wait. Raises Away and Lost."""
         asked = urllib.parse.urlencode({key: value for key, value in query.items() if value is not None})
-        return self._request("GET", path + ("?" + asked if asked else ""), None, TIMEOUT)
+        try:
+            return self._request("GET", path + ("?" + asked if asked else ""), None, TIMEOUT)
+        except Refused as refused:
+            _refuse(refused)
 
     def post(self, path: str, body: dict[str, object], timeout: float | None = TIMEOUT) -> Any:
         """Raises Away."""
+        return self.act("POST", path, body, timeout)
+
+    def act(self, method: str, path: str, body: object = None, timeout: float | None = TIMEOUT) -> Any:
+        """Change something. Raises Away."""
         try:
-            return self._request("POST", path, body, timeout)
+            return self._request(method, path, body, timeout)
         except Lost as error:
             fail(str(error), EX_TEMPFAIL, error.remedy)
+        except Refused as refused:
+            _refuse(refused)
+
+    def attempt(self, method: str, path: str, body: object) -> Any:
+        """As `act`, for who can do something about it. Raises Away, Lost and Refused."""
+        return self._request(method, path, body, TIMEOUT)
 
     def away(self) -> NoReturn:
         """End with 69: nobody answers."""
@@ -85,7 +109,7 @@ class Daemon:
         start = f"start it with `systemctl start relayd`, or `relayd run -c {self._config}`"
         fail("the daemon is not running", EX_UNAVAILABLE, f"nobody answers at {looked}; {start}")
 
-    def _request(self, method: str, path: str, body: dict[str, object] | None, timeout: float | None) -> Any:
+    def _request(self, method: str, path: str, body: object, timeout: float | None) -> Any:
         headers = {} if body is None else {"Content-Type": "application/json"}
         octets = None if body is None else json.dumps(body).encode()
         for place in self._places:
@@ -116,5 +140,12 @@ def _read(status: int, octets: bytes) -> Any:
     if status == 503 and "error" in found:
         raise Lost(found["error"], found["remedy"])
     if status >= 400 and "error" in found:  # without: the health of a daemon that is not well
-        fail(found["error"], _EXITS.get(status, EX_SOFTWARE), found.get("remedy", ""))
+        raise Refused(status, found)
     return found
+
+
+def _refuse(refused: Refused) -> NoReturn:
+    """End with what the daemon said."""
+    problems = [problem["text"] for problem in refused.body.get("problems", ())]
+    code = EX_DATAERR if problems else _EXITS.get(refused.status, EX_SOFTWARE)
+    fail("\n  ".join(problems) or refused.body["error"], code, refused.body.get("remedy", ""))

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "relayd.cli.status:status_command",
     "log": "relayd.cli.log:log_command",
     "queue": "relayd.cli.queue:queue_command",
+    "sender": "relayd.cli.sender:sender_command",
     "explain": "relayd.cli.explain:explain_command",
     "dkim": "relayd.cli.dkim:dkim_command",
     "send-test": "relayd.cli.send_test:send_test_command",
