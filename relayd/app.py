@@ -20,26 +20,25 @@ import uvloop
 from relayd import __version__, logs
 from relayd.config import ConfigErrors, read
 from relayd.core import phrases
-from relayd.core.delivery import State
 from relayd.core.event import Event
 from relayd.core.hops import Hops
-from relayd.core.mail import Hop, Rung
+from relayd.core.mail import Hop
 from relayd.core.reasons import Reason
-from relayd.core.retry import LOGIN_REFUSED
 from relayd.core.settings import Settings
 from relayd.couriers.handover import UPLOADS
 from relayd.couriers.nobody import Nobody
-from relayd.couriers.upstream import UpstreamCourier
+from relayd.customers import Customers
 from relayd.dispatch import Dispatcher
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import return_path_problem
 from relayd.identity.ipv6 import families
+from relayd.identity.senders import LOCAL_PARTS, SendersError
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins
 from relayd.intake.server import Server, listeners
 from relayd.net import systemd
 from relayd.net.egress import ipv6_source
-from relayd.parts import LOCAL_PARTS, Parts, SendersError, now, senders_of
+from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
@@ -123,14 +122,26 @@ class Daemon:
         self.vault = vault
         self._config_path = config_path
         self._started_at = now()
-        self._notes: tuple[str, ...] = vault.warnings
+        self._notes: tuple[str, ...] = ()  # what DNS says about us
         self._stopping = asyncio.Event()
         self.uploads = asyncio.Semaphore(UPLOADS)
         self._exit_code = 0
         self._running: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(
-            store=store, upstream=lambda hop: self.parts.upstream(hop), fingerprint=vault.fingerprint
+            store=store,
+            upstream=lambda hop: self.parts.upstream(hop),
+            fingerprint=vault.fingerprint,
+            matches=vault.matches,
+        )
+        self.customers = Customers(
+            store=store,
+            vault=vault,
+            credentials=self.credentials,
+            hops=lambda: self.hops,
+            parts=lambda: self.parts,
+            start=self._start,
+            clock=now,
         )
         self._settings = settings
         self._domain_tasks: list[asyncio.Task[None]] = []
@@ -145,7 +156,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
         self._doors = Doors(self, self._settings.http, self._sockets)
-        await self._resume()
+        await self.customers.resume()
         await self.server.start()
         self._doors.start()
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
@@ -162,7 +173,9 @@ class Daemon:
         return self._exit_code
 
     async def _build(self, settings: Settings) -> None:
-        self.parts = parts = await self._parts(settings)
+        async with self.customers.book.changing:
+            self.parts = parts = await self._parts(settings)
+            self.customers.book.open(parts.shelf)
         limits = settings.delivery
         self.hops = Hops(total=limits.parallel, per_hop=limits.parallel_per_hop)
         self.dispatcher = Dispatcher(
@@ -208,35 +221,12 @@ class Daemon:
     async def _parts(self, settings: Settings) -> Parts:
         return Parts(
             settings,
-            await senders_of(settings, self.store),
+            await self.customers.book.read(settings),
             store=self.store,
             vault=self.vault,
             login_refused=self.credentials.of_senders,
             uploads=self.uploads,
         )
-
-    async def _resume(self) -> None:
-        """Take up what was learnt before, and let go what no longer has to wait."""
-        await self.parts.domains.load()
-        changed = await self.credentials.load()
-        waiting = []
-        for hop in changed:
-            self.hops.open(hop.key)
-            waiting += [Selection(hop=hop.key, held=reason) for reason in LOGIN_REFUSED]
-        for key, reason in self.credentials.refused.items():
-            self.hops.close(key, reason)
-        waiting.append(Selection(held=Reason.NETWORK_PORT_BLOCKED))
-        waiting += [Selection(sender=s.id, held=Reason.SENDER_UNKNOWN) for s in self.parts.senders]
-        waiting += [
-            Selection(sender=s.id, held=Reason.SENDER_UNPROVEN)
-            for s in self.parts.senders
-            if s.send_as is Rung.UPSTREAM and s.upstream is not None
-        ]
-        if (await self.store.count()).get(State.HELD):
-            for selection in waiting:
-                await self.store.act(Verb.RELEASE, selection, now())
-        for hop in changed:
-            await self.credentials.forget(hop)
 
     async def _close(self) -> None:
         self._systemd.stopping()
@@ -289,7 +279,7 @@ class Daemon:
 
     def service(self) -> Service:
         blocked = self.hops.port_blocked
-        notes = list(self._notes)
+        notes = [*self.vault.warnings, *self.customers.notes, *self._notes]
         if blocked:
             notes.append(phrases.remedy(Reason.NETWORK_PORT_BLOCKED, "en"))
         if (record := self.parts.domains.missing_key) is not None:
@@ -325,31 +315,32 @@ class Daemon:
         for key in list(self.credentials.refused):
             hop = Hop.from_key(key)
             if key == selection.hop or (selection.sender is not None and hop.name == selection.sender):
-                await self.credentials.forget(hop)
-                courier = self.parts.couriers[hop.route]
-                if isinstance(courier, UpstreamCourier):
-                    courier.forget(hop)
-                self.hops.open(key)
+                await self.customers.let_log_in(hop)
 
     async def reload(self) -> Sequence[str]:
         """Read the config again, all or nothing. Returns what is wrong with it; empty when it took effect."""
         async with self._reloading:
+            old = self.parts
             try:
                 config = await asyncio.to_thread(read, self._config_path)
                 settings = config.settings
                 problems = _frozen(self.parts.settings, settings)
                 if problems:
                     return problems
-                parts = await self._parts(settings)
+                await asyncio.to_thread(self.vault.look_again)
+                async with self.customers.book.changing:
+                    parts = await self._parts(settings)
+                    self.customers.book.open(parts.shelf)
+                    self._take_over(parts)
             except ConfigErrors as wrong:
                 return [str(error) for error in wrong.errors]
             except (SendersError, StoreError, OSError) as error:
                 return [str(error)]
-            await self._take_over(parts)
+            await self._after_reload(old)
             return []
 
-    async def _take_over(self, parts: Parts) -> None:
-        old, self.parts = self.parts, parts
+    def _take_over(self, parts: Parts) -> None:
+        self.parts = parts
         limits = parts.settings.delivery
         self.hops.resize(total=limits.parallel, per_hop=limits.parallel_per_hop)
         self.hops.reopen(math.inf)  # a person changed something: no hop rests any longer
@@ -363,8 +354,10 @@ class Daemon:
         self._doors.take(parts.settings.http.tokens)
         self.server.reconfigure(parts.settings, Logins(parts.settings.logins))
         self._watch_domains()
+
+    async def _after_reload(self, old: Parts) -> None:
         try:
-            await self._resume()
+            await self.customers.resume()
         except StoreError as error:
             log.error("held mail that the new settings let go is still held, reload again: %s", error)
         for courier in old.couriers.values():
@@ -401,7 +394,7 @@ class Daemon:
         notes = [note for note in (problem, found.note) if note is not None]
         for note in notes:
             log.warning("%s", note)
-        self._notes = (*self.vault.warnings, *notes)
+        self._notes = tuple(notes)
 
 
 def _frozen(old: Settings, new: Settings) -> list[str]:

@@ -4,17 +4,63 @@ follows from a change in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from relayd.core.address import Address
+from relayd.core.delivery import State
+from relayd.core.hops import Hops
+from relayd.core.mail import Hop, Route, Rung
+from relayd.core.reasons import Reason
+from relayd.core.retry import LOGIN_REFUSED
+from relayd.core.sender import Sender
+from relayd.couriers.upstream import UpstreamCourier
+from relayd.identity.credentials import Credentials
+from relayd.identity.domains import LOOKS_AT_ONCE
 from relayd.identity.senders import Book, Changed, Entry
+from relayd.parts import Parts
+from relayd.store.contract import Selection, Store, StoreError, Verb
+from relayd.vault import Vault
+
+log = logging.getLogger("relayd.customers")
+
+SAYS_WHO = frozenset({"address", "confirmed", "send_as", "if_unproven"})
+"""Keys that decide with which sender mail leaves."""
+
+WAITS_FOR_SETTINGS = (Reason.SENDER_UNPROVEN, Reason.POLICY_FROM_MISMATCH)
+"""What mail may be held for that other settings of this kind mend. It is planned anew and may wait again."""
 
 
 class Customers:
     """The API's changes to senders come through here (`Control` delegates): after each, mail that waited for
     it goes, and what followed from the old settings is forgotten."""
 
-    book: Book
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        credentials: Credentials,
+        hops: Callable[[], Hops],
+        parts: Callable[[], Parts],
+        start: Callable[[Coroutine[Any, Any, None]], object],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`parts` gives those of the settings as they are now; `start` runs work in the background."""
+        self.book = Book(store=store, vault=vault, clock=clock)
+        self._store = store
+        self._vault = vault
+        self._credentials = credentials
+        self._hops = hops
+        self._parts = parts
+        self._start = start
+        self._clock = clock
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    # --- what the API asks
 
     def entry(self, id: str) -> Entry | None:
         return self.book.entry(id)
@@ -23,17 +69,123 @@ class Customers:
         return self.book.ids()
 
     async def put_sender(self, id: str, values: Mapping[str, object], *, by: str) -> Changed:
-        raise NotImplementedError
+        changed = await self.book.put(id, values, by=by)
+        await self._follow([changed])
+        return changed
 
     async def put_senders(self, many: Mapping[str, Mapping[str, object]], *, by: str) -> Sequence[Changed]:
-        raise NotImplementedError
+        changes = await self.book.put_many(many, by=by)
+        await self._follow(changes)
+        return changes
 
     async def set_sender(self, id: str, changes: Mapping[str, object], *, by: str) -> Changed:
-        raise NotImplementedError
+        changed = await self.book.set(id, changes, by=by)
+        await self._follow([changed])
+        return changed
 
     async def remove_sender(self, id: str, *, by: str) -> Entry:
-        """Its queued mail is held (sender.unknown)."""
-        raise NotImplementedError
+        """Its queued mail is held (sender.unknown) until a sender with this id is there again."""
+        entry = await self.book.remove(id, by=by)
+        try:
+            await self.let_log_in(Hop(Route.UPSTREAM, id))
+            waiting = Selection(sender=id, state=State.QUEUED)
+            await self._store.act(Verb.HOLD, waiting, self._clock(), Reason.SENDER_UNKNOWN)
+        except StoreError as error:  # what is left is held when its turn comes
+            log.error("sender %s is removed, and its mail is not held yet: %s", id, error)
+        return entry
 
     async def confirm_sender(self, id: str, address: Address, *, by: str) -> Entry:
-        raise NotImplementedError
+        entry = await self.book.confirm(id, address, by=by)
+        await self._follow([Changed(entry=entry, created=False, keys=("confirmed",))])
+        return entry
+
+    # --- what follows
+
+    async def resume(self) -> None:
+        """Take up what was learnt before, and let go what no longer has to wait: at the start, and when the
+        config was read again. Only what is held is looked at, however many senders there are."""
+        await self._parts().domains.load()
+        changed = await self._credentials.load()
+        for key, reason in self._credentials.refused.items():
+            self._hops().close(key, reason)
+        for hop in changed:
+            self._hops().open(hop.key)
+        held = await self._store.held()
+        reasons = {reason for _, reason in held}
+        waiting = [
+            Selection(hop=hop.key, held=reason) for hop in changed for reason in LOGIN_REFUSED & reasons
+        ]
+        if Reason.NETWORK_PORT_BLOCKED in reasons:
+            waiting.append(Selection(held=Reason.NETWORK_PORT_BLOCKED))
+        waiting += [Selection(sender=id, held=reason) for id, reason in held if self._settled(id, reason)]
+        await self._release(waiting)
+        for hop in changed:
+            await self._credentials.forget(hop)
+
+    def _settled(self, id: str, reason: Reason) -> bool:
+        """What this sender's mail is held for is over, as far as the settings tell."""
+        sender = self._parts().sender(id)
+        if sender is None:
+            return False
+        if reason is Reason.SENDER_UNPROVEN:
+            return sender.send_as is Rung.UPSTREAM and sender.upstream is not None
+        if reason is Reason.UPSTREAM_SEALED:
+            return sender.upstream is None or not sender.upstream.sealed
+        return reason is Reason.SENDER_UNKNOWN
+
+    async def _follow(self, changes: Sequence[Changed]) -> None:
+        """After a change, which is kept whatever happens here."""
+        try:
+            held = await self._store.held()
+            for change in changes:
+                await self._resume(change, {reason for id, reason in held if id == change.entry.sender.id})
+        except StoreError as error:
+            log.error("mail that changed senders let go is still held, reload: %s", error)
+        self._look_at({change.entry.sender for change in changes if SAYS_WHO & {*change.keys}})
+
+    async def _resume(self, change: Changed, held: set[Reason]) -> None:
+        sender, over = change.entry.sender, {Reason.SENDER_UNKNOWN}
+        if SAYS_WHO & {*change.keys}:
+            over |= {*WAITS_FOR_SETTINGS}
+        if any(key.partition(".")[0] == "upstream" for key in change.keys):
+            await self.let_log_in(Hop(Route.UPSTREAM, sender.id))
+            over |= LOGIN_REFUSED | {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
+        await self._release(Selection(sender=sender.id, held=reason) for reason in sorted(over & held))
+
+    async def _release(self, waiting: Iterable[Selection]) -> None:
+        for selection in waiting:
+            await self._store.act(Verb.RELEASE, selection, self._clock())
+
+    async def let_log_in(self, hop: Hop) -> None:
+        """A login that was refused there may be tried again."""
+        if hop.key not in self._credentials.refused:
+            return
+        await self._credentials.forget(hop)
+        courier = self._parts().couriers[hop.route]
+        if isinstance(courier, UpstreamCourier):
+            courier.forget(hop)
+        self._hops().open(hop.key)
+
+    def _look_at(self, senders: Iterable[Sender]) -> None:
+        """Look soon whether their domains show what they need; the watch looks again by itself."""
+        domains = {s.contact.domain for s in senders if s.send_as is not Rung.DEFAULT and s.confirmed}
+        for domain in sorted(domains):
+            self._start(self._look(domain))
+
+    async def _look(self, domain: str) -> None:
+        async with self._looks:
+            try:
+                await self._parts().domains.look(domain)
+            except Exception:  # the watch tries again
+                log.exception("looking at %s: a fault of ours", domain)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the operator should know or do, one sentence each."""
+        if self._vault.no_master is not None or not (sealed := self.book.unreadable):
+            return []
+        names = ", ".join(sealed[:5]) + (", ..." if len(sealed) > 5 else "")
+        return [
+            f"the passwords of {len(sealed)} senders ({names}) are sealed with another master key: put that "
+            "one back and reload, or enter them again; mail for their own servers is held until then"
+        ]

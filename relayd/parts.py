@@ -10,21 +10,20 @@ import functools
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from relayd.core import localparts
-from relayd.core.address import Address
+from relayd.core import settings_senders
 from relayd.core.mail import Hop, Route
 from relayd.core.reasons import Reason
 from relayd.core.retry import RetryRules
-from relayd.core.sender import Sender, Senders, Upstream
-from relayd.core.settings import SenderSettings, Settings, Smarthost
+from relayd.core.sender import Sender, Upstream
+from relayd.core.settings import Settings
 from relayd.couriers.direct import DirectCourier
 from relayd.couriers.handover import Handover
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.dispatch import Courier
 from relayd.dressing import Dresser
 from relayd.identity.domains import Domains
+from relayd.identity.senders import Shelf
 from relayd.intake.recipients import Recipients
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
@@ -34,9 +33,6 @@ from relayd.post import Post
 from relayd.store.contract import Store
 from relayd.vault import Vault
 
-LOCAL_PARTS = "local_part"
-"""Kind of the facts that say which sender a default address was given to, for ever."""
-
 
 class Parts:
     """What follows from the settings and is made anew when they are read again."""
@@ -44,7 +40,7 @@ class Parts:
     def __init__(
         self,
         settings: Settings,
-        senders: Senders,
+        shelf: Shelf,
         *,
         store: Store,
         vault: Vault,
@@ -54,8 +50,9 @@ class Parts:
         """`login_refused` by sender id, kept current by whoever learns of it; `uploads` bounds the large
         bodies under way, of these parts and of those they replace."""
         self.settings = settings
-        self.senders = senders
-        self._smarthost = _upstream(settings.platform.smarthost)
+        self.shelf = shelf
+        self.senders = senders = shelf.senders
+        self._smarthost = settings_senders.upstream(settings.platform.smarthost)
         self.resolver = Resolver(settings.dns.nameservers)
         self.authority = Authority(
             self.resolver,
@@ -137,58 +134,6 @@ class Parts:
             return self._smarthost
         sender = self.senders.get(hop.name)
         return sender.upstream if sender else None
-
-
-class SendersError(Exception):
-    """Senders of the config that can't be had; one line each."""
-
-
-async def senders_of(settings: Settings, store: Store) -> Senders:
-    """The senders with their default addresses, which are remembered for ever. Raises SendersError."""
-    wishes = [
-        localparts.Wish(sender=id, name=s.name, contact=s.address, local_part=s.local_part)
-        for id, s in settings.senders.items()
-    ]
-    given = {part: fact["sender"] for part, fact in (await store.recall(LOCAL_PARTS)).items()}
-    assigned = localparts.assign(wishes, given)
-    if assigned.refused:
-        raise SendersError(
-            "; ".join(f"senders.{id}.local_part: {why}" for id, why in assigned.refused.items())
-        )
-    for part, sender in assigned.new.items():
-        await store.remember(LOCAL_PARTS, part, {"sender": sender})
-    unknown = None if settings.unknown_sender == "reject" else settings.unknown_sender
-    domain = settings.platform.domain
-    return Senders(
-        [_sender(id, s, Address(assigned.parts[id], domain)) for id, s in settings.senders.items()],
-        unknown=unknown,
-    )
-
-
-def _sender(id: str, settings: SenderSettings, default_address: Address) -> Sender:
-    return Sender(
-        id=id,
-        name=settings.name,
-        contact=settings.address,
-        confirmed=settings.confirmed,
-        default_address=default_address,
-        send_as=settings.send_as,
-        if_unproven=settings.if_unproven,
-        language=settings.language,
-        test=settings.test,
-        upstream=_upstream(settings.upstream, settings.address),
-    )
-
-
-def _upstream(settings: Smarthost | None, contact: Address | None = None) -> Upstream | None:
-    if settings is None:
-        return None
-    known: dict[str, Any] = {
-        name: getattr(settings, name) for name in Upstream.__slots__ if hasattr(settings, name)
-    }
-    if known.get("oauth") is not None and known["username"] is None:
-        known["username"] = str(contact)
-    return Upstream(**known)
 
 
 def _rules(settings: Settings) -> RetryRules:

@@ -26,6 +26,7 @@ from relayd.core.settings import (
     Platform,
     Retention,
     SenderSettings,
+    Settings,
     Smarthost,
     UpstreamSettings,
 )
@@ -82,8 +83,22 @@ def check(parts: Parts) -> Iterator[Finding]:
     yield from _rest(parts)
 
 
-def check_senders(parts: Parts) -> Iterator[Finding]:
-    """What `check` says of senders, and of them alone: for those that are added at run time."""
+def check_sender(settings: Settings, id: str, sender: SenderSettings) -> Iterator[Finding]:
+    """What `check` would say of this sender, if it stood in the file: for one that is added at run time."""
+    parts = Parts(
+        hostname=settings.hostname,
+        listen=settings.listen,
+        logins=(),
+        platform=settings.platform,
+        senders={id: sender},
+        unknown_sender=None,
+        delivery=None,
+        limits=None,
+        allow_private=settings.allow_private,
+        retention=None,
+        http=settings.http,
+        oauth=settings.oauth,
+    )
     for findings in (_senders, _addresses, _upstreams):
         yield from (found for found in findings(parts) if found.path[0] == "senders")
 
