@@ -95,7 +95,7 @@ def _pages(daemon: Daemon, asked: Mapping[str, object]) -> Iterator[Sequence[dic
 @language_option
 @json_option
 def show_command(sender: str, config: Path, language: str, as_json: bool) -> None:
-    """Show how a sender stands, and what is left to do for the rung it wants.
+    """Show how a sender stands, and what is left to do.
 
     \b
     Example:
@@ -147,8 +147,7 @@ def add_command(
     \b
     Examples:
       relayd sender add acme name="ACME BV" address=billing@acme.example language=nl
-      relayd sender add bolt name=Bolt address=hello@bolt.example send_as=upstream \\
-        upstream.host=smtp.bolt.example upstream.username=hello@bolt.example --ask-password
+      relayd sender add bolt name=Bolt address=hello@bolt.example upstream.host=smtp.bolt.example
     """
     daemon, body = Daemon(config), _body(values, password_file, ask_password)
     try:

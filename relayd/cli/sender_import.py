@@ -53,17 +53,19 @@ class Result:
 @config_option
 @json_option
 def import_command(file: Path, config: Path, as_json: bool) -> None:
-    """Add senders from a file, or replace the settings of those that are there. - reads stdin.
+    """Add or replace senders from a file.
 
     One sender a line, with the keys of `senders` in the config and an id: as JSON, or as CSV whose first line
     names the keys (id,name,address,upstream.host; an empty cell is no value). Lines that can't be taken are
-    told and left out, the others are imported. The same file again changes nothing.
+    told and left out, the others are imported. The same file again changes nothing. - reads stdin.
+
+    \b
+    {"id": "acme", "name": "ACME BV", "address": "billing@acme.example"}
 
     \b
     Examples:
       relayd sender import customers.csv
-      app-export | relayd sender import -
-      {"id": "acme", "name": "ACME BV", "address": "billing@acme.example"}
+      relayd sender import - < customers.ndjson
     """
     result = Result()
     lines = list(_unique(_lines(_text(file), result), result))

@@ -54,7 +54,7 @@ def config(tmp_path: Path) -> Path:
 # --- what all have in common ---
 
 
-GROUPS = [["queue"], ["dkim"]]
+GROUPS = [["queue"], ["dkim"], ["sender"]]
 
 
 @pytest.mark.parametrize("name", [*NAMES, *GROUPS], ids=" ".join)
