@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import json
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -100,7 +101,8 @@ class Dialogue:
             lines.append(f"SIZE {offers.size}" if offers.size else "SIZE")
         if offers.starttls and self._receiver.context is not None and not self._tls:
             lines.append("STARTTLS")
-        if self._receiver.users and offers.mechanisms and (self._tls or offers.login_in_clear):
+        knows = self._receiver.users or self._receiver.takes_token
+        if knows and offers.mechanisms and (self._tls or offers.login_in_clear):
             lines.append("AUTH " + " ".join(offers.mechanisms))
         lines += ["ENHANCEDSTATUSCODES"] if offers.enhanced else []
         await self._say("250 " + "\n".join(lines))
@@ -135,6 +137,9 @@ class Dialogue:
         if not (self._tls or offers.login_in_clear):
             await self._say("538 5.7.11 Encryption required for requested authentication mechanism")
             return
+        if mechanism.upper() in ("XOAUTH2", "OAUTHBEARER"):
+            await self._bearer(mechanism.upper(), initial)
+            return
         try:
             if mechanism.upper() == "PLAIN":
                 octets = await self._secret(initial, "")
@@ -152,6 +157,30 @@ class Dialogue:
         await self._say(
             "235 2.7.0 Authentication successful" if taken else "535 5.7.8 Authentication credentials invalid"
         )
+
+    async def _bearer(self, mechanism: str, initial: str) -> None:
+        """RFC 7628 section 3.2.2: why a token is not taken comes as a challenge, the reply after it."""
+        try:
+            parts = (await self._secret(initial, "")).decode().split("\x01")
+        except (ValueError, binascii.Error):
+            await self._say("501 5.5.2 Cannot decode the response")
+            return
+        name = parts[0].removeprefix("n,a=").removesuffix(",").removeprefix("user=")
+        name = name.replace("=2C", ",").replace("=3D", "=") if mechanism == "OAUTHBEARER" else name
+        token = next((part[12:] for part in parts if part.startswith("auth=Bearer ")), "")
+        takes = self._receiver.takes_token
+        taken = parts[-2:] == ["", ""] and takes is not None and takes(name, token)
+        self._receiver.logins.append((name, taken))
+        self._login = name if taken else None
+        if taken:
+            await self._say("235 2.7.0 Authentication successful")
+            return
+        status = "invalid_token" if mechanism == "OAUTHBEARER" else "401"
+        challenge = json.dumps({"status": status, "schemes": "bearer"}).encode()
+        await self._say(f"334 {base64.b64encode(challenge).decode()}")
+        answer = await self._line(secret=True)
+        self._receiver.note_line(self._number, f"answer to the challenge: {answer}")
+        await self._say("535 5.7.8 Authentication credentials invalid")
 
     async def _secret(self, initial: str, prompt: str) -> bytes:
         if initial == "=":

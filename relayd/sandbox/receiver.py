@@ -51,6 +51,9 @@ class Receiver:
     implicit_tls: bool = False
     tls_context: ssl.SSLContext | None = None  # instead of the certificate's own
     users: Mapping[str, str] = field(default_factory=dict)
+    takes_token: Callable[[str, str], bool] | None = (
+        None  # user and access token, for XOAUTH2 and OAUTHBEARER
+    )
     require_login: bool = False
     offers: Offers = field(default_factory=Offers)
     script: Script = field(default_factory=Script)

@@ -17,7 +17,8 @@ _ENGLISH: _Words = {
     ),
     Problem.NO_PAGE: (
         "There is no page yet that you could come back to after signing in.",
-        "The platform's operator has to set http.public_listen and http.public_url, or sign in with --device.",
+        "The platform's operator has to set http.public_listen and http.public_url, or sign in with "
+        "--device.",
     ),
     Problem.NO_DEVICE: (
         "{provider} does not offer sign-in with a code for sending mail.",
@@ -33,8 +34,8 @@ _ENGLISH: _Words = {
     ),
     Problem.OTHER_ACCOUNT: (
         "You signed in as {account}, but the mail settings name {username}.",
-        "Begin again and sign in as {username}, or change the account in the mail settings first. Nothing was "
-        "connected.",
+        "Begin again and sign in as {username}, or change the account in the mail settings first. Nothing "
+        "was connected.",
     ),
     Problem.NO_MAIL: (
         "You signed in, but sending mail was not among what you allowed.",
@@ -69,8 +70,8 @@ _GERMAN: _Words = {
     ),
     Problem.NO_PAGE: (
         "Es gibt noch keine Seite, zu der Sie nach der Anmeldung zurückkehren könnten.",
-        "Der Betreiber der Plattform muss http.public_listen und http.public_url setzen oder sich mit --device "
-        "anmelden.",
+        "Der Betreiber der Plattform muss http.public_listen und http.public_url setzen oder sich mit "
+        "--device anmelden.",
     ),
     Problem.NO_DEVICE: (
         "{provider} bietet für den E-Mail-Versand keine Anmeldung mit Code an.",
@@ -95,7 +96,8 @@ _GERMAN: _Words = {
     ),
     Problem.NOT_LASTING: (
         "{provider} hat eine Erlaubnis erteilt, die innerhalb einer Stunde endet.",
-        "Der Betreiber der Plattform muss in seiner Registrierung dauerhaften Zugriff (Offlinezugriff) erlauben.",
+        "Der Betreiber der Plattform muss in seiner Registrierung dauerhaften Zugriff (Offlinezugriff) "
+        "erlauben.",
     ),
     Problem.MIXED_UP: (
         "Was zurückkam, gehört nicht zu dieser Anmeldung.",
@@ -123,8 +125,8 @@ _FRENCH: _Words = {
     ),
     Problem.NO_PAGE: (
         "Il n'y a pas encore de page où revenir après la connexion.",
-        "L'exploitant de la plateforme doit définir http.public_listen et http.public_url, ou se connecter avec "
-        "--device.",
+        "L'exploitant de la plateforme doit définir http.public_listen et http.public_url, ou se connecter "
+        "avec --device.",
     ),
     Problem.NO_DEVICE: (
         "{provider} ne propose pas de connexion par code pour l'envoi d'e-mails.",
@@ -193,8 +195,8 @@ _DUTCH: _Words = {
     ),
     Problem.OTHER_ACCOUNT: (
         "U hebt zich aangemeld als {account}, maar in de e-mailinstellingen staat {username}.",
-        "Begin opnieuw en meld u aan als {username}, of wijzig eerst het account in de e-mailinstellingen. Er "
-        "is niets verbonden.",
+        "Begin opnieuw en meld u aan als {username}, of wijzig eerst het account in de e-mailinstellingen. "
+        "Er is niets verbonden.",
     ),
     Problem.NO_MAIL: (
         "U hebt zich aangemeld, maar het versturen van e-mail niet toegestaan.",
