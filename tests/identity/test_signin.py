@@ -337,9 +337,9 @@ async def test_another_account_on_a_device_is_refused_too(home: House) -> None:
 
 HOSTILE = {
     "no page": b'{"device_code": "d", "user_code": "AB-CD"}',
-    "a page that is a script": b'{"device_code": "d", "user_code": "A", "verification_uri": "javascript:a()"}',
+    "a page that is a script": b'{"device_code": "d", "user_code": "A", "verification_uri": "script:x"}',
     "a page in clear": b'{"device_code": "d", "user_code": "A", "verification_uri": "http://evil.example/"}',
-    "a page with a line end": b'{"device_code": "d", "user_code": "A", "verification_uri": "https://e.example/\\n"}',  # noqa: E501
+    "a page with a line end": b'{"device_code": "d", "user_code": "A", "verification_uri": "https://e.example/\\n"}',
     "an empty code": b'{"device_code": "d", "user_code": "\\u001b", "verification_uri": "https://e.example/"}',
     "a long code": b'{"device_code": "d", "user_code": "%s", "verification_uri": "https://e.example/"}'
     % (b"A" * 99),
