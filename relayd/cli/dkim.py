@@ -10,8 +10,6 @@ import click
 from relayd.cli.check_config import read_or_fail
 from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, EX_USAGE, config_option, fail, json_option, print_json
 
-_STRING = 255  # octets of one string in a TXT record (RFC 1035 section 3.3)
-
 
 @click.group("dkim")
 def dkim_command() -> None:
@@ -41,6 +39,7 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
     """
     from relayd import dkimkeys
     from relayd.core import settings_types
+    from relayd.core.records import zonefile
     from relayd.core.records.dkimkey import OurKey
     from relayd.keyfiles import VaultError
 
@@ -66,9 +65,9 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
     for domain in domains:
         whose = "the platform" if domain == domains[0] else "customers who send as own"
         click.secho(f"; for {whose}", dim=True)
-        click.echo(zone_line(key.name(domain), key.record))
+        click.echo(zonefile.line(key.name(domain), "TXT", key.record))
         if domain != domains[0]:
-            alias = f"{key.name(domain)}. IN CNAME {key.name(domains[0])}."
+            alias = zonefile.line(key.name(domain), "CNAME", key.name(domains[0]))
             click.secho(f"; or, to follow when we change the key: {alias}", dim=True)
 
 
@@ -94,10 +93,3 @@ def _make(path: Path, content: object, *, keep: bool) -> bool:
         file.flush()
         os.fsync(file.fileno())
     return True
-
-
-def zone_line(name: str, text: str) -> str:
-    """A TXT record as a zone file has it, in strings of at most 255 octets."""
-    parts = [text[start : start + _STRING] for start in range(0, len(text), _STRING)]
-    quoted = " ".join(f'"{part}"' for part in parts)
-    return f"{name}. IN TXT ( {quoted} )"

@@ -7,10 +7,8 @@ import re
 import pytest
 
 from relayd.core.phrases import LANGUAGES
-from relayd.core.phrases.domain import _LANGUAGES, forecast, say, span
-from relayd.core.records.dmarc import Dmarc, Forecast, Wish
+from relayd.core.phrases.domain import _LANGUAGES, say, span
 from relayd.core.records.domainnotes import Code, Note
-from relayd.core.records.spf import Outcome
 
 PLACE = re.compile(r"\{[a-z]+\}")
 
@@ -38,31 +36,3 @@ def test_a_strangers_text_is_not_looked_through_for_places() -> None:
 )
 def test_a_length_of_time_is_short(seconds: int, said: str) -> None:
     assert span(seconds) == said
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("dmarc", Dmarc)
-def test_a_forecast_is_a_sentence(language: str, dmarc: Dmarc) -> None:
-    seen = Forecast(spf=None, spf_aligned=False, dkim=None, dkim_aligned=False, dmarc=dmarc, wish=Wish.REJECT)
-    said = forecast(seen, language)
-    assert said.endswith(".")
-    assert "{" not in said
-
-
-def test_the_forecast_that_the_issue_asks_for() -> None:
-    seen = Forecast(
-        spf=Outcome.PASS, spf_aligned=True, dkim=True, dkim_aligned=True, dmarc=Dmarc.PASS, wish=Wish.NONE
-    )
-    assert forecast(seen, "en") == "Receivers will see SPF pass, aligned; DKIM pass, aligned; DMARC pass."
-    lost = Forecast(
-        spf=Outcome.PASS,
-        spf_aligned=False,
-        dkim=False,
-        dkim_aligned=False,
-        dmarc=Dmarc.FAIL,
-        wish=Wish.REJECT,
-    )
-    assert forecast(lost, "en") == (
-        "Receivers will see SPF pass, not aligned; DKIM none; DMARC fail. "
-        "The domain asks them to refuse mail that fails."
-    )

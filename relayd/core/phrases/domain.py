@@ -10,9 +10,8 @@ from relayd.core.phrases.domain_en import ENGLISH
 from relayd.core.phrases.domain_fr import FRENCH
 from relayd.core.phrases.domain_nl import DUTCH
 from relayd.core.phrases.domain_text import DomainTexts
-from relayd.core.records.dmarc import Dmarc, Forecast, Wish
+from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Note
-from relayd.core.records.spf import Outcome
 
 _LANGUAGES: dict[str, DomainTexts] = {"de": GERMAN, "en": ENGLISH, "fr": FRENCH, "nl": DUTCH}
 _PLACE = re.compile(r"\{([a-z]+)\}")
@@ -29,22 +28,6 @@ def say(note: Note, language: str) -> str:
     return _filled(words.notes[note.code], places)
 
 
-def forecast(found: Forecast, language: str) -> str:
-    """What receivers will see, in one sentence."""
-    words = _LANGUAGES[language]
-    places = {
-        "spf": words.by_server if found.spf is None else found.spf.value,
-        "spfaligned": _aligned(words, found.spf_aligned, found.spf is Outcome.PASS),
-        "dkim": words.by_server if found.dkim is None else words.dkim[found.dkim],
-        "dkimaligned": _aligned(words, found.dkim_aligned, bool(found.dkim)),
-        "dmarc": words.dmarc[found.dmarc],
-    }
-    said = _filled(words.forecast, places)
-    if found.dmarc is Dmarc.FAIL and found.wish is not None:
-        return f"{said} {_filled(words.failing, {'wish': words.wishes[found.wish]})}"
-    return said
-
-
 def span(seconds: int) -> str:
     """A length of time, short, the same in every language."""
     if seconds < 120:
@@ -52,10 +35,6 @@ def span(seconds: int) -> str:
     if seconds < 7200:
         return f"{round(seconds / 60)} min"
     return f"{round(seconds / 3600)} h"
-
-
-def _aligned(words: DomainTexts, aligned: bool, counts: bool) -> str:
-    return "" if not counts else words.aligned if aligned else words.not_aligned
 
 
 def _filled(sentence: str, places: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Reports about a domain in German."""
 
 from relayd.core.phrases.domain_text import DomainTexts
-from relayd.core.records.dmarc import Dmarc, Wish
+from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Code
 
 GERMAN = DomainTexts(
@@ -117,17 +117,5 @@ GERMAN = DomainTexts(
         Wish.NONE: "durchgefallene E-Mails wie jede andere zu behandeln",
         Wish.QUARANTINE: "durchgefallene E-Mails als verdächtig zu behandeln",
         Wish.REJECT: "durchgefallene E-Mails abzulehnen",
-    },
-    forecast="Empfänger werden sehen: SPF {spf}{spfaligned}; DKIM {dkim}{dkimaligned}; DMARC {dmarc}.",
-    failing="Die Domain bittet sie, {wish}.",
-    by_server="wie Ihr Server es macht",
-    aligned=", übereinstimmend",
-    not_aligned=", nicht übereinstimmend",
-    dkim={True: "pass", False: "none"},
-    dmarc={
-        Dmarc.PASS: "pass",
-        Dmarc.FAIL: "fail",
-        Dmarc.NONE: "none (keine Richtlinie veröffentlicht)",
-        Dmarc.UNKNOWN: "wie Ihr Server es macht",
     },
 )

@@ -1,7 +1,7 @@
 """Reports about a domain in English."""
 
 from relayd.core.phrases.domain_text import DomainTexts
-from relayd.core.records.dmarc import Dmarc, Wish
+from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Code
 
 ENGLISH = DomainTexts(
@@ -97,17 +97,5 @@ ENGLISH = DomainTexts(
         Wish.NONE: "treat mail that fails like any other",
         Wish.QUARANTINE: "treat mail that fails as suspicious",
         Wish.REJECT: "refuse mail that fails",
-    },
-    forecast="Receivers will see SPF {spf}{spfaligned}; DKIM {dkim}{dkimaligned}; DMARC {dmarc}.",
-    failing="The domain asks them to {wish}.",
-    by_server="as your server does it",
-    aligned=", aligned",
-    not_aligned=", not aligned",
-    dkim={True: "pass", False: "none"},
-    dmarc={
-        Dmarc.PASS: "pass",
-        Dmarc.FAIL: "fail",
-        Dmarc.NONE: "none (no policy is published)",
-        Dmarc.UNKNOWN: "as your server does it",
     },
 )

@@ -1,7 +1,7 @@
 """Reports about a domain in French."""
 
 from relayd.core.phrases.domain_text import DomainTexts
-from relayd.core.records.dmarc import Dmarc, Wish
+from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Code
 
 FRENCH = DomainTexts(
@@ -119,17 +119,5 @@ FRENCH = DomainTexts(
         Wish.NONE: "traiter le courrier qui échoue comme tout autre",
         Wish.QUARANTINE: "traiter le courrier qui échoue comme suspect",
         Wish.REJECT: "refuser le courrier qui échoue",
-    },
-    forecast="Les destinataires verront SPF {spf}{spfaligned} ; DKIM {dkim}{dkimaligned} ; DMARC {dmarc}.",
-    failing="Le domaine leur demande de {wish}.",
-    by_server="selon votre serveur",
-    aligned=", aligné",
-    not_aligned=", non aligné",
-    dkim={True: "pass", False: "none"},
-    dmarc={
-        Dmarc.PASS: "pass",
-        Dmarc.FAIL: "fail",
-        Dmarc.NONE: "none (aucune politique publiée)",
-        Dmarc.UNKNOWN: "selon votre serveur",
     },
 )

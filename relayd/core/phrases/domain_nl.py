@@ -1,7 +1,7 @@
 """Reports about a domain in Dutch."""
 
 from relayd.core.phrases.domain_text import DomainTexts
-from relayd.core.records.dmarc import Dmarc, Wish
+from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Code
 
 DUTCH = DomainTexts(
@@ -107,17 +107,5 @@ DUTCH = DomainTexts(
         Wish.NONE: "mislukte e-mail te behandelen als alle andere",
         Wish.QUARANTINE: "mislukte e-mail als verdacht te behandelen",
         Wish.REJECT: "mislukte e-mail te weigeren",
-    },
-    forecast="Ontvangers zien straks SPF {spf}{spfaligned}; DKIM {dkim}{dkimaligned}; DMARC {dmarc}.",
-    failing="Het domein vraagt hen {wish}.",
-    by_server="zoals uw server het doet",
-    aligned=", overeenstemmend",
-    not_aligned=", niet overeenstemmend",
-    dkim={True: "pass", False: "none"},
-    dmarc={
-        Dmarc.PASS: "pass",
-        Dmarc.FAIL: "fail",
-        Dmarc.NONE: "none (geen beleid gepubliceerd)",
-        Dmarc.UNKNOWN: "zoals uw server het doet",
     },
 )
