@@ -20,6 +20,8 @@ import uvloop
 from relayd import __version__, logs
 from relayd.config import ConfigErrors, read
 from relayd.core import phrases
+from relayd.core.address import Address
+from relayd.core.discovery import Discovery
 from relayd.core.event import Event
 from relayd.core.hops import Hops
 from relayd.core.mail import Hop
@@ -310,6 +312,9 @@ class Daemon:
         if verb is Verb.RELEASE:
             await self._let_log_in(selection)
         return await self.store.act(verb, selection, now())
+
+    async def discover(self, address: Address, *, host: str | None, look: bool) -> Discovery:
+        return await self.parts.discoverer.discover(address, host=host, look=look)
 
     async def _let_log_in(self, selection: Selection) -> None:
         for key in list(self.credentials.refused):

@@ -22,12 +22,14 @@ from relayd.couriers.handover import Handover
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.dispatch import Courier
 from relayd.dressing import Dresser
+from relayd.identity.discover import Discoverer
 from relayd.identity.domains import Domains
 from relayd.identity.senders import Shelf
 from relayd.intake.recipients import Recipients
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
+from relayd.net.https import Https
 from relayd.net.tls import Contexts
 from relayd.post import Post
 from relayd.store.contract import Store
@@ -82,7 +84,9 @@ class Parts:
             domain=settings.platform.domain,
             clock=now,
         )
+        self.contexts = Contexts(settings.tls.ca_file)
         self.couriers = self._couriers(uploads)
+        self.discoverer = self._discoverer()
         self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
         self.recipients = (
@@ -98,7 +102,7 @@ class Parts:
             Handover,
             uploads=uploads,
             hostname=settings.hostname,
-            contexts=Contexts(settings.tls.ca_file),
+            contexts=self.contexts,
             ourselves=Ourselves(places),
         )
         upstream = functools.partial(
@@ -123,6 +127,18 @@ class Parts:
             ),
             Route.SMARTHOST: upstream(guard=None, handover=handover()),
         }
+
+    def _discoverer(self) -> Discoverer:
+        settings = self.settings
+        guard, families = Guard(_texts(settings.allow_private.upstreams)), settings.delivery.families
+        return Discoverer(
+            resolver=self.resolver,
+            guard=guard,
+            https=Https(resolver=self.resolver, guard=guard, contexts=self.contexts, families=families),
+            contexts=self.contexts,
+            hostname=settings.hostname,
+            families=families,
+        )
 
     def sender(self, id: str) -> Sender | None:
         """The sender of a message: a customer, or relayd itself."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "log": "relayd.cli.log:log_command",
     "queue": "relayd.cli.queue:queue_command",
     "sender": "relayd.cli.sender:sender_command",
+    "upstream": "relayd.cli.upstream:upstream_command",
     "explain": "relayd.cli.explain:explain_command",
     "dkim": "relayd.cli.dkim:dkim_command",
     "send-test": "relayd.cli.send_test:send_test_command",

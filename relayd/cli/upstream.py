@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def card(found: Mapping[str, Any]) -> Iterator[str]:
         if provider and provider["oauth"]:
             name = provider["oauth"].capitalize()
             yield f"  or        sign in with {name} instead of a password: relayd upstream login ID"
+        yield f"  use it    {_settings(candidates[0])}"
     if provider and provider["steps"]:
         yield ""
         yield click.style("First", bold=True)
@@ -135,6 +137,13 @@ def _best(best: Mapping[str, Any], provider: Mapping[str, Any] | None) -> Iterat
         yield f"  login     {', '.join(best['mechanisms'])}"
     if best["seen"]:
         yield f"  answers   {_seen(best['seen'])}"
+
+
+def _settings(best: Mapping[str, Any]) -> str:
+    """The command that makes it a sender's server; a stranger may have written the names."""
+    values = {key: best[key] for key in ("host", "port", "tls", "username") if best[key] is not None}
+    words = [shlex.quote(f"upstream.{key}={value}") for key, value in values.items()]
+    return f"relayd sender set ID {' '.join(words)} --ask-password"
 
 
 def _others(others: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -24,7 +24,7 @@ SERVERS = 10
 _SERVER = ("clientConfig", "emailProvider", "outgoingServer")
 _VALUES = ("hostname", "port", "socketType", "username", "authentication")
 _TLS = {"SSL": Tls.IMPLICIT, "STARTTLS": Tls.STARTTLS}
-_USERNAME = re.compile(r"[^\x00-\x20\x7f-\x9f]{1,255}")
+_USERNAME = re.compile(r"[!-~]{1,255}")
 
 
 class NotSettings(ValueError):

@@ -296,8 +296,8 @@ def _notes(address: Address, derived: Derived, found: Sequence[Candidate]) -> li
         notes.append((Note.FILTERED, providers.card(family).name))
     if derived.no_service:
         notes.append((Note.NO_SERVICE, domain))
-    if not found:
+    if not found and family is None:
         notes.append((Note.NOTHING_FOUND, domain))
-    elif all(one.source is Source.GUESS for one in found):
+    elif found and all(one.source is Source.GUESS for one in found):
         notes.append((Note.ONLY_GUESSES, domain))
     return notes

@@ -25,14 +25,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from relayd.web import events, messages, queue, service
+from relayd.web import events, messages, queue, senders, service, upstreams
 from relayd.web.requests import PREFIX, Admit, Row, everybody, failure, guarded, shown
 from relayd.web.service import Service
 
 __all__ = ["Control", "Service", "create_app", "rows"]
 
 
-class Control(events.Control, messages.Control, queue.Control, service.Control, Protocol):
+class Control(
+    events.Control,
+    messages.Control,
+    queue.Control,
+    senders.Control,
+    service.Control,
+    upstreams.Control,
+    Protocol,
+):
     """What the API asks of the daemon."""
 
 
@@ -42,7 +50,9 @@ def rows(control: Control) -> list[Row]:
         *events.routes(control),
         *messages.routes(control),
         *queue.routes(control),
+        *senders.routes(control),
         *service.routes(control),
+        *upstreams.routes(control),
     ]
 
 

@@ -16,7 +16,7 @@ STEPS: Mapping[Step, Texts] = {
         "zwei Schritten ein, erzeugen Sie ein App-Passwort und tragen Sie dieses ein.",
         "en": "{name} doesn't take your usual password from programs: switch on sign-in in two steps, make "
         "an app password, and enter that one.",
-        "fr": "{name} n'accepte pas votre mot de passe habituel venant d'un programme : activez la "
+        "fr": "{name} n'accepte pas votre mot de passe habituel venant d'un programme : activez la "
         "connexion en deux étapes, créez un mot de passe d'application et saisissez celui-ci.",
         "nl": "{name} neemt van programma's niet uw gewone wachtwoord aan: zet aanmelden in twee stappen "
         "aan, maak een app-wachtwoord en vul dat in.",
@@ -36,7 +36,7 @@ STEPS: Mapping[Step, Texts] = {
         "Richten Sie es ein und tragen Sie es ein.",
         "en": "{name} has a password of its own for mail programs; the one of the website doesn't work "
         "there. Set it up and enter it.",
-        "fr": "{name} a un mot de passe distinct pour les programmes de messagerie ; celui du site web n'y "
+        "fr": "{name} a un mot de passe distinct pour les programmes de messagerie ; celui du site web n'y "
         "est pas valable. Créez-le et saisissez-le.",
         "nl": "{name} heeft voor e-mailprogramma's een eigen wachtwoord; dat van de website werkt daar "
         "niet. Stel het in en vul het in.",
@@ -63,9 +63,9 @@ STEPS: Mapping[Step, Texts] = {
         "en": "An administrator has to allow “Authenticated SMTP” for this mailbox at {name}: admin center, "
         "active users, mail, manage email apps. Then best sign in through the browser; Microsoft soon takes "
         "no passwords any more.",
-        "fr": "Un administrateur doit autoriser « SMTP authentifié » pour cette boîte chez {name} : centre "
+        "fr": "Un administrateur doit autoriser « SMTP authentifié » pour cette boîte chez {name} : centre "
         "d'administration, utilisateurs actifs, courrier, gérer les applications de messagerie. "
-        "Connectez-vous ensuite de préférence par le navigateur ; Microsoft n'acceptera bientôt plus de "
+        "Connectez-vous ensuite de préférence par le navigateur ; Microsoft n'acceptera bientôt plus de "
         "mots de passe.",
         "nl": "Een beheerder moet bij {name} voor deze mailbox ‘Geverifieerde SMTP’ toestaan: "
         "beheercentrum, actieve gebruikers, e-mail, e-mail-apps beheren. Meld u daarna het liefst aan via "
@@ -74,7 +74,7 @@ STEPS: Mapping[Step, Texts] = {
     Step.BROWSER_LOGIN: {
         "de": "{name} nimmt von Programmen kein Passwort mehr: Melden Sie sich einmal im Browser an.",
         "en": "{name} takes no password from programs any more: sign in once through the browser.",
-        "fr": "{name} n'accepte plus de mot de passe venant d'un programme : connectez-vous une fois par le "
+        "fr": "{name} n'accepte plus de mot de passe venant d'un programme : connectez-vous une fois par le "
         "navigateur.",
         "nl": "{name} neemt van programma's geen wachtwoord meer aan: meld u eenmalig aan via de browser.",
     },
@@ -89,7 +89,7 @@ STEPS: Mapping[Step, Texts] = {
     Step.SMTP_CREDENTIALS: {
         "de": "Erzeugen Sie bei {name} Zugangsdaten für SMTP; es sind andere als die der Website.",
         "en": "Make credentials for SMTP at {name}; they are not those of the website.",
-        "fr": "Créez chez {name} des identifiants SMTP ; ce ne sont pas ceux du site web.",
+        "fr": "Créez chez {name} des identifiants SMTP ; ce ne sont pas ceux du site web.",
         "nl": "Maak bij {name} inloggegevens voor SMTP; het zijn niet die van de website.",
     },
     Step.TOKEN: {
@@ -107,7 +107,7 @@ STEPS: Mapping[Step, Texts] = {
     Step.VERIFY_SENDER: {
         "de": "Lassen Sie Ihre Adresse oder Domain bei {name} bestätigen; für andere wird nichts verschickt.",
         "en": "Have your address or domain verified at {name}; for others nothing is sent.",
-        "fr": "Faites vérifier votre adresse ou votre domaine par {name} ; rien n'est envoyé pour les "
+        "fr": "Faites vérifier votre adresse ou votre domaine par {name} ; rien n'est envoyé pour les "
         "autres.",
         "nl": "Laat uw adres of domein bij {name} verifiëren; voor andere wordt niets verzonden.",
     },

@@ -11,14 +11,14 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
     Note.NO_DOMAIN: {
         "de": "Es gibt keine Domain {name}: Prüfen Sie die Adresse auf Tippfehler.",
         "en": "There is no domain {name}: check the address for typing errors.",
-        "fr": "Il n'existe pas de domaine {name} : vérifiez que l'adresse ne contient pas de faute de "
+        "fr": "Il n'existe pas de domaine {name} : vérifiez que l'adresse ne contient pas de faute de "
         "frappe.",
         "nl": "Er is geen domein {name}: controleer het adres op tikfouten.",
     },
     Note.NO_MAIL: {
         "de": "An {name} lässt sich keine E-Mail schicken; Antworten und Bestätigungen kämen dort nicht an.",
         "en": "{name} takes no mail; answers and confirmations would not arrive there.",
-        "fr": "{name} ne reçoit pas de courrier ; réponses et confirmations n'y arriveraient pas.",
+        "fr": "{name} ne reçoit pas de courrier ; réponses et confirmations n'y arriveraient pas.",
         "nl": "{name} ontvangt geen e-mail; antwoorden en bevestigingen zouden er niet aankomen.",
     },
     Note.NO_SERVICE: {
@@ -38,7 +38,7 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
         "außen nicht zu sehen. Fragen Sie den, der Ihre E-Mail betreut, nach dem Postausgangsserver (SMTP).",
         "en": "The domain's mail passes through the filter of {name}; who has the mailbox can't be seen "
         "from outside. Ask whoever looks after your e-mail for the outgoing server (SMTP).",
-        "fr": "Le courrier du domaine passe par le filtre de {name} ; de l'extérieur, on ne voit pas chez "
+        "fr": "Le courrier du domaine passe par le filtre de {name} ; de l'extérieur, on ne voit pas chez "
         "qui est la boîte. Demandez le serveur d'envoi (SMTP) à la personne qui s'occupe de votre "
         "messagerie.",
         "nl": "De e-mail van het domein gaat door het filter van {name}; bij wie de mailbox is, is van "
@@ -47,13 +47,13 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
     Note.NOTHING_FOUND: {
         "de": "Kein Server gefunden. Ihr E-Mail-Anbieter nennt ihn „Postausgangsserver (SMTP)“.",
         "en": "No server found. Your mail provider calls it the “outgoing mail server (SMTP)”.",
-        "fr": "Aucun serveur trouvé. Votre fournisseur l'appelle « serveur de courrier sortant (SMTP) ».",
+        "fr": "Aucun serveur trouvé. Votre fournisseur l'appelle « serveur de courrier sortant (SMTP) ».",
         "nl": "Geen server gevonden. Uw provider noemt hem ‘server voor uitgaande e-mail (SMTP)’.",
     },
     Note.ONLY_GUESSES: {
         "de": "Diese Namen sind geraten: {name} veröffentlicht keine Einstellungen für E-Mail-Programme.",
         "en": "These names are guesses: {name} publishes no settings for mail programs.",
-        "fr": "Ces noms sont des suppositions : {name} ne publie pas de paramètres pour les programmes de "
+        "fr": "Ces noms sont des suppositions : {name} ne publie pas de paramètres pour les programmes de "
         "messagerie.",
         "nl": "Deze namen zijn een gok: {name} publiceert geen instellingen voor e-mailprogramma's.",
     },
