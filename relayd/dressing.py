@@ -10,8 +10,8 @@ from typing import Protocol
 from relayd.core import headers, policy, tokens
 from relayd.core.address import Address
 from relayd.core.headers import Facts, HeaderBlock, HeaderRefused
-from relayd.core.mail import Dressing, Message, Recipient, Rung, Submission
-from relayd.core.policy import Plan, Platform, Proven, Refusal, Tokened
+from relayd.core.mail import Dressing, Message, Proof, Recipient, Rung, Submission
+from relayd.core.policy import RETURN_HOST, Claim, Plan, Platform, Proven, Refusal, Tokened
 from relayd.core.reasons import Reason
 from relayd.core.sender import Sender
 from relayd.core.settings import Settings
@@ -21,13 +21,13 @@ __all__ = ["Domains", "Dressed", "Dresser", "SigningFailed"]
 
 
 class Domains(Protocol):
-    """Knows in which domains our key is published."""
+    """Knows what domains show of us in DNS."""
 
-    def known(self, domain: str) -> bool | None:
+    def known(self, domain: str, claim: Claim) -> bool | None:
         """What was found lately; None when it has to be looked up."""
         ...
 
-    async def proven(self, domain: str) -> bool: ...
+    async def proven(self, domain: str, claim: Claim) -> bool: ...
     def selector(self, domain: str) -> str:
         """Which of our keys to sign with for this domain."""
         ...
@@ -114,6 +114,7 @@ class Dresser:
             rung=message.dressing.rung,
             proof=message.dressing.proof,
             header_from=message.dressing.header_from,
+            return_path=message.recipients[0].return_path,
             sender=sender,
             proven=await self._proven(sender),
             platform=self._platform,
@@ -132,17 +133,20 @@ class Dresser:
         )
 
     async def _proven(self, sender: Sender) -> Proven:
+        domain, own = sender.contact.domain, sender.send_as is Rung.OWN and sender.confirmed
+        own_key = sender.confirmed and sender.send_as is not Rung.DEFAULT and await self._shows(domain)
         return Proven(
-            platform_key=await self._published(self._platform.domain),
-            own_key=sender.send_as is not Rung.DEFAULT
-            and sender.confirmed
-            and await self._published(sender.contact.domain),
+            platform_key=await self._shows(self._platform.domain),
+            own_key=own_key,
+            # Only what can matter is asked for: SPF without a key, the return-path host with one.
+            own_spf=own and not own_key and await self._shows(domain, Proof.SPF),
+            return_host=own and own_key and await self._shows(domain, RETURN_HOST),
             login_refused=self._login_refused.get(sender.id),
         )
 
-    async def _published(self, domain: str) -> bool:
-        known = self._domains.known(domain)
-        return known if known is not None else await self._domains.proven(domain)
+    async def _shows(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
+        known = self._domains.known(domain, claim)
+        return known if known is not None else await self._domains.proven(domain, claim)
 
     async def _header(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from relayd.core.address import Address, shown
 from relayd.core.mail import Hop, IfUnproven, Proof, Route, Rung
@@ -11,7 +12,25 @@ from relayd.core.reasons import Reason
 from relayd.core.refusal import Refusal
 from relayd.core.sender import Sender
 
-__all__ = ["Plan", "Platform", "Proven", "Refusal", "Tokened", "hop", "plan", "stands"]
+__all__ = [
+    "RETURN_HOST",
+    "Claim",
+    "Plan",
+    "Platform",
+    "Proven",
+    "Refusal",
+    "Tokened",
+    "hop",
+    "plan",
+    "return_host",
+    "stands",
+]
+
+RETURN_HOST: Final = "return_host"
+
+Claim = Proof | Literal["return_host"]
+"""What a customer's domain can show in DNS: our key (DKIM), that its SPF names us (SPF), and that its
+return-path host is delegated to us, which proves nothing and lets bounces come back under its own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +50,8 @@ class Proven:
 
     platform_key: bool  # our key is published for the platform's domain
     own_key: bool  # our key is published in the domain of the contact address
+    own_spf: bool = False  # that domain's SPF passes for every address that mail leaves from
+    return_host: bool = False  # that domain's return-path host is delegated to us
     login_refused: Reason | None = None  # why the sender's upstream no longer takes the credentials we have
 
 
@@ -66,8 +87,9 @@ class _Step:
     rung: Rung
     proof: Proof
     missing: Callable[[Sender, Proven], Reason | None]  # None: everything is there
-    own_address: bool  # From and return path: the own address, or the default one and a token
-    tracked: bool  # late bounces come back to us
+    own_address: bool  # From: the own address, or the default one
+    tracked: bool  # return path: a token of ours, so that late bounces come back to us, or the own address
+    null: bool  # it also proves mail with the return path <>
     signs: Callable[[Sender, Proven, Platform], tuple[str, ...]]
 
 
@@ -81,6 +103,10 @@ def _no_login(sender: Sender, proven: Proven) -> Reason | None:
 
 def _no_own_key(sender: Sender, proven: Proven) -> Reason | None:
     return None if proven.own_key else Reason.SENDER_UNPROVEN
+
+
+def _no_own_spf(sender: Sender, proven: Proven) -> Reason | None:
+    return None if proven.own_spf else Reason.SENDER_UNPROVEN
 
 
 def _nothing(sender: Sender, proven: Proven) -> Reason | None:
@@ -101,10 +127,16 @@ def _platform(sender: Sender, proven: Proven, platform: Platform) -> tuple[str, 
     return (platform.domain,)
 
 
+def _platform_if_published(sender: Sender, proven: Proven, platform: Platform) -> tuple[str, ...]:
+    return (platform.domain,) if proven.platform_key else ()
+
+
 LADDER = (
-    _Step(Rung.UPSTREAM, Proof.CREDENTIALS, _no_login, True, False, _own_if_published),
-    _Step(Rung.OWN, Proof.DKIM, _no_own_key, True, True, _own_and_platform),
-    _Step(Rung.DEFAULT, Proof.PLATFORM, _nothing, False, True, _platform),
+    _Step(Rung.UPSTREAM, Proof.CREDENTIALS, _no_login, True, False, True, _own_if_published),
+    _Step(Rung.OWN, Proof.DKIM, _no_own_key, True, True, True, _own_and_platform),
+    # SPF looks at the return path: it has to be the own address, and where there is none SPF proves nothing.
+    _Step(Rung.OWN, Proof.SPF, _no_own_spf, True, False, False, _platform_if_published),
+    _Step(Rung.DEFAULT, Proof.PLATFORM, _nothing, False, True, True, _platform),
 )
 """Of the rows of one rung the first whose needs are met is taken; its signatures say what it proves."""
 
@@ -119,16 +151,16 @@ def plan(
     """
     if sender.send_as is not Rung.DEFAULT and header_from != sender.contact:
         return _mismatch(sender, header_from)
-    step, reason = _first(sender.send_as, sender, proven)
+    step, reason = _first(sender.send_as, sender, proven, mail_from)
     if reason is Reason.UPSTREAM_SEALED:
         return _waiting(sender, reason, mail_from, platform)  # the fault is ours, not a lack of the sender's
     if step is None and reason is not Reason.SENDER_UNCONFIRMED:
         if sender.if_unproven is IfUnproven.REJECT:
-            return _unproven(sender, reason, platform)
+            return _unproven(sender, reason, mail_from, proven, platform)
         if sender.if_unproven is IfUnproven.HOLD:
             return _waiting(sender, reason, mail_from, platform)
     if step is None:
-        step, _ = _first(Rung.DEFAULT, sender, proven)
+        step, _ = _first(Rung.DEFAULT, sender, proven, mail_from)
         assert step is not None, "the default rung needs nothing"
     no_key = step.proof is Proof.PLATFORM and not (proven.platform_key or platform.send_unproven)
     return Plan(
@@ -137,7 +169,7 @@ def plan(
         reason=reason,
         header_from=sender.contact if step.own_address else sender.default_address,
         signs=step.signs(sender, proven, platform),
-        return_path=_return_path(step, sender, mail_from, platform),
+        return_path=_return_path(step, sender, mail_from, proven, platform),
         route=_route(step.rung, platform),
         held=Reason.SIGNING_FAILED if no_key else None,
     )
@@ -148,12 +180,13 @@ def stands(
     rung: Rung,
     proof: Proof | None,
     header_from: Address | None,
+    return_path: str,
     sender: Sender,
     proven: Proven,
     platform: Platform,
 ) -> bool:
     """Does what entitled a message to its rung still hold? A refused login doesn't undo `upstream`: what was
-    accepted waits for new credentials."""
+    accepted waits for new credentials. `return_path` is that of any of its recipients, "" for <>."""
     if proof is None:
         return False
     if rung is Rung.DEFAULT:
@@ -162,7 +195,18 @@ def stands(
         return False
     if proof is Proof.CREDENTIALS:
         return sender.upstream is not None and not sender.upstream.sealed
-    return proven.own_key
+    if proof is Proof.SPF:
+        return proven.own_spf
+    # What comes from a host that no longer leads to us is refused by many, and its bounces are lost.
+    host = return_host(sender.contact.domain, platform.return_path)
+    theirs = return_path.endswith(f"@{host}") and host != platform.return_path
+    return proven.own_key and (proven.return_host or not theirs)
+
+
+def return_host(domain: str, return_path: str) -> str:
+    """The host in a customer's domain whose return paths lead to us once it is delegated: the first label of
+    the platform's own, below their domain. `bounce.my.platform.example` makes `bounce.acme.example`."""
+    return f"{return_path.partition('.')[0]}.{domain}"
 
 
 def hop(rung: Rung, recipient: Address, sender: str, platform: Platform) -> Hop:
@@ -176,24 +220,31 @@ def _hop(route: Route, recipient: Address, sender: str) -> Hop:
     return Hop(route, names[route])
 
 
-def _first(rung: Rung, sender: Sender, proven: Proven) -> tuple[_Step | None, Reason | None]:
+def _first(
+    rung: Rung, sender: Sender, proven: Proven, mail_from: Address | None
+) -> tuple[_Step | None, Reason | None]:
     if rung is not Rung.DEFAULT and not sender.confirmed:
         return None, Reason.SENDER_UNCONFIRMED
     reason = None
     for step in LADDER:
         if step.rung is rung:
-            reason = step.missing(sender, proven)
+            usable = step.null or mail_from is not None
+            reason = step.missing(sender, proven) if usable else Reason.SENDER_UNPROVEN
             if reason is None:
                 return step, None
     return None, reason
 
 
 def _return_path(
-    step: _Step, sender: Sender, mail_from: Address | None, platform: Platform
+    step: _Step, sender: Sender, mail_from: Address | None, proven: Proven, platform: Platform
 ) -> Tokened | Address | None:
     if mail_from is None:
         return None  # an answer to this would be a loop (RFC 5321 section 6.1)
-    return Tokened(domain=platform.return_path) if step.tracked else sender.contact
+    if not step.tracked:
+        return sender.contact
+    own = step.own_address and proven.return_host
+    back = return_host(sender.contact.domain, platform.return_path) if own else platform.return_path
+    return Tokened(domain=back)
 
 
 def _route(rung: Rung, platform: Platform) -> Route:
@@ -226,11 +277,17 @@ def _mismatch(sender: Sender, header_from: Address) -> Refusal:
     )
 
 
-def _unproven(sender: Sender, reason: Reason | None, platform: Platform) -> Refusal:
+def _unproven(
+    sender: Sender, reason: Reason | None, mail_from: Address | None, proven: Proven, platform: Platform
+) -> Refusal:
     if sender.send_as is Rung.UPSTREAM:
         what = "its mail server refused the login" if sender.upstream else "it has no upstream"
     else:
         what = f"our key is not published at {platform.selector}._domainkey.{sender.contact.domain}"
+        if mail_from is None and proven.own_spf:
+            what += ", and SPF proves nothing with MAIL FROM <>"
+        else:
+            what += f", and SPF of {sender.contact.domain} does not pass for us"
     return Refusal(
         code=550,
         enhanced="5.7.1",

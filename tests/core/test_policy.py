@@ -31,9 +31,13 @@ NONE = Proven(platform_key=True, own_key=False)
 REFUSED = Proven(platform_key=True, own_key=False, login_refused=Reason.AUTH_WRONG_PASSWORD)
 REFUSED_OWN = dataclasses.replace(REFUSED, own_key=True)
 NO_PLATFORM = Proven(platform_key=False, own_key=True)
+SPF = Proven(platform_key=True, own_key=False, own_spf=True)
+SPF_ALONE = Proven(platform_key=False, own_key=False, own_spf=True)
+HOST = Proven(platform_key=True, own_key=True, own_spf=True, return_host=True)
 NOTHING = Proven(platform_key=False, own_key=False)
 LOGIN = Upstream(host="smtp.acme.example", port=587, tls=Tls.STARTTLS)
 TOKEN = Tokened(domain="bounce.my.platform.example")
+OWN_TOKEN = Tokened(domain="bounce.acme.example")
 PLATFORM_SIGNS = ("my.platform.example",)
 BOTH_SIGN = ("acme.example", "my.platform.example")
 OWN_SIGNS = ("acme.example",)
@@ -61,6 +65,7 @@ def sender(
 
 DEFAULT_GOES = (D, Proof.PLATFORM, DEFAULT_ADDRESS, TOKEN, PLATFORM_SIGNS, Route.DIRECT)
 OWN_GOES = (O, Proof.DKIM, OWN_ADDRESS, TOKEN, BOTH_SIGN, Route.DIRECT)
+HOST_GOES = (O, Proof.DKIM, OWN_ADDRESS, OWN_TOKEN, BOTH_SIGN, Route.DIRECT)
 UP_GOES = (U, Proof.CREDENTIALS, OWN_ADDRESS, OWN_ADDRESS)
 UNPROVEN, UNCONFIRMED, PASSWORD = (
     Reason.SENDER_UNPROVEN,
@@ -84,6 +89,7 @@ LEAVES = [
     (O, HOLD, True, ALL, OWN_GOES, None, None),
     (O, REJECT, True, ALL, OWN_GOES, None, None),
     (O, FALL, True, NO_PLATFORM, (*OWN_GOES[:4], OWN_SIGNS, Route.DIRECT), None, None),
+    (O, FALL, True, HOST, HOST_GOES, None, None),
     (O, FALL, True, NONE, DEFAULT_GOES, UNPROVEN, None),
     (O, FALL, True, NOTHING, DEFAULT_GOES, UNPROVEN, NO_KEY),
     (O, HOLD, True, NONE, (O, None, OWN_ADDRESS, OWN_ADDRESS, (), Route.DIRECT), UNPROVEN, UNPROVEN),
@@ -134,8 +140,41 @@ def test_what_leaves(
     assert null == dataclasses.replace(expected, return_path=None)
     # a message that was dressed so may leave as long as nothing changes
     assert policy.stands(
-        rung=rung, proof=proof, header_from=header_from, sender=whose, proven=proven, platform=PLATFORM
+        rung=rung,
+        proof=proof,
+        header_from=header_from,
+        return_path=path_of(plan),
+        sender=whose,
+        proven=proven,
+        platform=PLATFORM,
     ) == (held is None)
+
+
+def path_of(plan: Plan | Refusal) -> str:
+    assert isinstance(plan, Plan)
+    path = plan.return_path
+    return f"token@{path.domain}" if isinstance(path, Tokened) else str(path or "")
+
+
+def test_spf_proves_the_own_address_as_return_path_and_nothing_for_mail_without_one() -> None:
+    def planned(mail_from: Address | None, if_unproven: IfUnproven = FALL) -> Plan | Refusal:
+        return policy.plan(
+            sender=sender(O, if_unproven, True),
+            mail_from=mail_from,
+            header_from=OWN_ADDRESS,
+            proven=SPF,
+            platform=PLATFORM,
+        )
+
+    plan = planned(APP)
+    assert isinstance(plan, Plan)
+    assert (plan.rung, plan.proof, plan.return_path) == (O, Proof.SPF, OWN_ADDRESS)
+    null = planned(None)
+    assert isinstance(null, Plan)
+    assert (null.rung, null.reason, null.return_path) == (D, UNPROVEN, None)
+    refused = planned(None, REJECT)
+    assert isinstance(refused, Refusal)
+    assert "SPF proves nothing with MAIL FROM <>" in refused.text
 
 
 REFUSALS = [
@@ -210,13 +249,19 @@ def test_every_state_has_an_answer_and_nothing_leaves_unproven() -> None:
         upstream,
         platform_key,
         own_key,
+        own_spf,
         refused,
         send,
         header_from,
     ) in itertools.product(
-        Rung, IfUnproven, (0, 1), (None, LOGIN), (0, 1), (0, 1), reasons, (0, 1), (OWN_ADDRESS, APP)
+        Rung, IfUnproven, (0, 1), (None, LOGIN), (0, 1), (0, 1), (0, 1), reasons, (0, 1), (OWN_ADDRESS, APP)
     ):
-        proven = Proven(platform_key=bool(platform_key), own_key=bool(own_key), login_refused=refused)
+        proven = Proven(
+            platform_key=bool(platform_key),
+            own_key=bool(own_key),
+            own_spf=bool(own_spf),
+            login_refused=refused,
+        )
         platform = dataclasses.replace(PLATFORM, send_unproven=bool(send))
         whose = sender(wanted, if_unproven, bool(confirmed), upstream)
         plan = policy.plan(
@@ -227,7 +272,8 @@ def test_every_state_has_an_answer_and_nothing_leaves_unproven() -> None:
         assert plan.proof is not None
         if plan.header_from == OWN_ADDRESS:
             assert confirmed
-            assert own_key or (plan.route is Route.UPSTREAM and upstream and not refused)
+            by_spf = own_spf and plan.return_path == OWN_ADDRESS
+            assert own_key or by_spf or (plan.route is Route.UPSTREAM and upstream and not refused)
         else:
             assert plan.header_from == DEFAULT_ADDRESS
             assert platform_key or send
@@ -245,6 +291,7 @@ def test_while_our_own_key_is_not_seen_the_operator_may_send_all_the_same() -> N
         rung=D,
         proof=Proof.PLATFORM,
         header_from=DEFAULT_ADDRESS,
+        return_path="token@bounce.my.platform.example",
         sender=sender(D, FALL, True),
         proven=NOTHING,
         platform=platform,
@@ -295,13 +342,48 @@ def test_the_next_hop(wanted: Rung, smarthost: bool, hop: Hop) -> None:
         (D, Proof.PLATFORM, DEFAULT_ADDRESS, sender(D, FALL, True), NO_PLATFORM, False),
         (D, Proof.PLATFORM, APP, sender(D, FALL, True), ALL, False),
         (O, None, OWN_ADDRESS, sender(O, HOLD, True), ALL, False),  # was never dressed
+        (O, Proof.SPF, OWN_ADDRESS, sender(O, FALL, True), SPF, True),
+        (O, Proof.SPF, OWN_ADDRESS, sender(O, FALL, True), SPF_ALONE, True),
+        (O, Proof.SPF, OWN_ADDRESS, sender(O, FALL, True), NONE, False),  # the record no longer names us
+        (O, Proof.SPF, OWN_ADDRESS, sender(O, FALL, False), SPF, False),
+        (O, Proof.DKIM, OWN_ADDRESS, sender(O, FALL, True), SPF, False),  # another proof, another dressing
     ],
 )
 def test_what_was_proven_when_it_was_dressed_is_looked_at_again(
     rung: Rung, proof: Proof | None, header_from: Address, whose: Sender, proven: Proven, still: bool
 ) -> None:
     assert still == policy.stands(
-        rung=rung, proof=proof, header_from=header_from, sender=whose, proven=proven, platform=PLATFORM
+        rung=rung,
+        proof=proof,
+        header_from=header_from,
+        return_path="",
+        sender=whose,
+        proven=proven,
+        platform=PLATFORM,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "delegated", "still"),
+    [
+        ("bounce.acme.example", "acme.example", True, True),
+        ("bounce.acme.example", "acme.example", False, False),  # no longer leads to us
+        ("bounce.my.platform.example", "acme.example", False, True),
+        ("bounce.my.platform.example", "my.platform.example", False, True),  # the platform's own
+    ],
+)
+def test_a_return_path_in_the_own_domain_stands_as_long_as_it_leads_to_us(
+    host: str, domain: str, delegated: bool, still: bool
+) -> None:
+    whose = dataclasses.replace(sender(O, FALL, True), contact=Address("billing", domain))
+    assert still == policy.stands(
+        rung=O,
+        proof=Proof.DKIM,
+        header_from=whose.contact,
+        return_path=f"token@{host}",
+        sender=whose,
+        proven=dataclasses.replace(ALL, return_host=delegated),
+        platform=PLATFORM,
     )
 
 

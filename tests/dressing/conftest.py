@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from relayd.core import address
-from relayd.core.mail import IfUnproven, Rung, Submission
+from relayd.core.mail import IfUnproven, Proof, Rung, Submission
+from relayd.core.policy import RETURN_HOST, Claim
 from relayd.core.reasons import Reason
 from relayd.core.sender import Sender
 from relayd.core.settings import Settings
@@ -36,16 +37,22 @@ SETTINGS: dict[str, Any] = {
 class Published:
     """Stands for `identity.domains`, which lives a floor above: what is published, and who asked."""
 
-    domains: set[str]
+    domains: set[str]  # with our key
+    spf: set[str] = field(default_factory=set)  # whose SPF passes for us
+    hosts: set[str] = field(default_factory=set)  # whose return-path host is delegated
     lately: bool = True  # False: has to be looked up
-    asked: list[str] = field(default_factory=list)
+    asked: list[tuple[str, Claim]] = field(default_factory=list)
 
-    def known(self, domain: str) -> bool | None:
-        return domain in self.domains if self.lately else None
+    def known(self, domain: str, claim: Claim) -> bool | None:
+        return self._shows(domain, claim) if self.lately else None
 
-    async def proven(self, domain: str) -> bool:
-        self.asked.append(domain)
-        return domain in self.domains
+    async def proven(self, domain: str, claim: Claim) -> bool:
+        self.asked.append((domain, claim))
+        return self._shows(domain, claim)
+
+    def _shows(self, domain: str, claim: Claim) -> bool:
+        shown = {Proof.DKIM: self.domains, Proof.SPF: self.spf, RETURN_HOST: self.hosts}
+        return domain in shown[claim]
 
     def selector(self, domain: str) -> str:
         return "r1"

@@ -9,7 +9,7 @@ import pytest
 
 from relayd.core import headers, tokens
 from relayd.core.mail import Hop, IfUnproven, Message, Proof, Route, Rung, Submission
-from relayd.core.policy import Refusal
+from relayd.core.policy import RETURN_HOST, Claim, Refusal
 from relayd.core.reasons import Reason
 from relayd.core.sender import Tls, Upstream
 from relayd.dressing import Dressed, SigningFailed
@@ -17,6 +17,10 @@ from relayd.dressing import Dressed, SigningFailed
 NOW = datetime(2026, 11, 22, 5, 11, 49, tzinfo=UTC)
 ID = tokens.message_id(NOW, b"0123456789")
 LOGIN = Upstream(host="smtp.acme.example", port=587, tls=Tls.STARTTLS)
+PLATFORM_KEY = ("my.platform.example", Proof.DKIM)
+OWN_KEY = ("acme.example", Proof.DKIM)
+OWN_SPF = ("acme.example", Proof.SPF)
+RETURN_PATH = ("acme.example", RETURN_HOST)
 
 
 @pytest.fixture
@@ -176,21 +180,25 @@ async def test_a_parsed_header_is_not_parsed_again(workshop, make_sender, make_s
 
 
 @pytest.mark.parametrize(
-    ("changes", "asked"),
+    ("changes", "published", "asked"),
     [
-        ({}, ["my.platform.example"]),
-        ({"send_as": Rung.OWN}, ["my.platform.example", "acme.example"]),
-        ({"send_as": Rung.OWN, "confirmed": False}, ["my.platform.example"]),
+        ({}, True, [PLATFORM_KEY]),
+        ({"send_as": Rung.OWN}, True, [OWN_KEY, RETURN_PATH, PLATFORM_KEY]),
+        ({"send_as": Rung.OWN}, False, [OWN_KEY, OWN_SPF, PLATFORM_KEY]),
+        ({"send_as": Rung.OWN, "confirmed": False}, True, [PLATFORM_KEY]),
+        ({"send_as": Rung.UPSTREAM, "upstream": LOGIN}, False, [OWN_KEY, PLATFORM_KEY]),
     ],
 )
 async def test_dns_is_asked_only_for_what_the_wanted_rung_needs(
-    dress, workshop, changes: dict[str, object], asked: list[str]
+    dress, workshop, changes: dict[str, object], published: bool, asked: list[tuple[str, Claim]]
 ) -> None:
+    if not published:
+        workshop.published.domains.discard("acme.example")
     await dress(**changes)
     assert workshop.published.asked == []
     workshop.published.lately = False
     await dress(**changes)
-    assert workshop.published.asked == asked
+    assert sorted(workshop.published.asked) == sorted(asked)
 
 
 class TestStands:
