@@ -15,8 +15,10 @@ from relayd.core.delivery import State
 from relayd.core.hops import Hops
 from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
+from relayd.core.records.dkimkey import OurKey
 from relayd.core.retry import LOGIN_REFUSED
 from relayd.core.sender import Sender
+from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
@@ -67,6 +69,14 @@ class Customers:
 
     def sender_ids(self) -> Sequence[str]:
         return self.book.ids()
+
+    def outlook(self, sender: Sender) -> Outlook:
+        """What its mail would get now, and what it lacks, from what is known without asking anybody."""
+        parts, key = self._parts(), self._vault.ring.keys[0]
+        publish = Publish(
+            own=_txt(key, sender.contact.domain), platform=_txt(key, parts.settings.platform.domain)
+        )
+        return parts.dresser.outlook(sender, publish)
 
     async def put_sender(self, id: str, values: Mapping[str, object], *, by: str) -> Changed:
         changed = await self.book.put(id, values, by=by)
@@ -189,3 +199,7 @@ class Customers:
             f"the passwords of {len(sealed)} senders ({names}) are sealed with another master key: put that "
             "one back and reload, or enter them again; mail for their own servers is held until then"
         ]
+
+
+def _txt(key: OurKey, domain: str) -> DnsRecord:
+    return DnsRecord(type="TXT", name=key.name(domain), value=key.record)

@@ -15,6 +15,7 @@ from relayd.core.policy import RETURN_HOST, Claim, Plan, Platform, Proven, Refus
 from relayd.core.reasons import Reason
 from relayd.core.sender import Sender
 from relayd.core.settings import Settings
+from relayd.core.todo import Outlook, Publish, outlook
 from relayd.vault import SigningFailed, Vault
 
 __all__ = ["Domains", "Dressed", "Dresser", "SigningFailed"]
@@ -28,6 +29,11 @@ class Domains(Protocol):
         ...
 
     async def proven(self, domain: str, claim: Claim) -> bool: ...
+
+    def believed(self, domain: str, claim: Claim) -> bool:
+        """What was found last, however long ago."""
+        ...
+
     def selector(self, domain: str) -> str:
         """Which of our keys to sign with for this domain."""
         ...
@@ -130,6 +136,23 @@ class Dresser:
             replace(recipient, hop=hop)
             for recipient in recipients
             if (hop := policy.hop(rung, recipient.address, sender, self._platform)) != recipient.hop
+        )
+
+    def outlook(self, sender: Sender, publish: Publish) -> Outlook:
+        """What a message with the own address in From would get now, from what is known without asking
+        DNS."""
+        domain = sender.contact.domain
+        return outlook(
+            sender=sender,
+            proven=Proven(
+                platform_key=self._domains.believed(self._platform.domain, Proof.DKIM),
+                own_key=self._domains.believed(domain, Proof.DKIM),
+                own_spf=self._domains.believed(domain, Proof.SPF),
+                return_host=self._domains.believed(domain, RETURN_HOST),
+                login_refused=self._login_refused.get(sender.id),
+            ),
+            platform=self._platform,
+            publish=publish,
         )
 
     async def _proven(self, sender: Sender) -> Proven:

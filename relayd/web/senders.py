@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -51,7 +51,9 @@ AT_ONCE = 100
 """Senders looked through before others get their turn."""
 
 
-class Control(Speaks, Protocol):
+class Senders(Protocol):
+    """What changes here is durable when a call returns. Raises what the book of senders raises."""
+
     def entry(self, id: str) -> Entry | None: ...
 
     def sender_ids(self) -> Sequence[str]:
@@ -71,6 +73,14 @@ class Control(Speaks, Protocol):
     async def set_sender(self, id: str, changes: Mapping[str, object], *, by: str) -> Changed: ...
 
     async def remove_sender(self, id: str, *, by: str) -> Entry: ...
+
+
+class Control(Speaks, Protocol):
+    @property
+    def customers(self) -> Senders: ...
+
+
+_CONFIG = "change it there and POST /api/v1/reload; only senders that were added at run time are changed here"
 
 
 def routes(control: Control) -> list[Row]:
@@ -94,13 +104,13 @@ async def _list(control: Control, request: Request) -> JSONResponse:
     fits = _filter(request)
     found: list[dict[str, Any]] = []
     looked, last = 0, None
-    for id in (id for id in control.sender_ids() if id > after):
+    for id in (id for id in control.customers.sender_ids() if id > after):
         if len(found) == limit or looked == LOOKED_MAX:
             return JSONResponse({"senders": found, "next": last})
         looked, last = looked + 1, id
-        entry = control.entry(id)
+        entry = control.customers.entry(id)
         if entry is not None:
-            line = _line(entry, control.outlook(entry.sender))
+            line = _line(entry, control.customers.outlook(entry.sender))
             if fits(line):
                 found.append(line)
         if looked % AT_ONCE == 0:
@@ -136,7 +146,7 @@ def _one_of(name: str, value: str, choices: Mapping[str, object]) -> object:
 
 
 async def _show(control: Control, request: Request) -> JSONResponse:
-    entry = control.entry(request.path_params["id"])
+    entry = control.customers.entry(request.path_params["id"])
     if entry is None:
         raise _missing(request)
     return JSONResponse(_report(control, request, entry))
@@ -150,7 +160,9 @@ async def _put(control: Control, request: Request) -> JSONResponse:
     id, values = request.path_params["id"], await read_object(request)
     if values.pop("id", id) != id:
         raise Refused(400, "an id in the body that is not the one in the path", "leave it out of the body")
-    changed = await control.put_sender(id, _allowed(control, request, id, values), by=asker(request).name)
+    changed = await control.customers.put_sender(
+        id, _allowed(control, request, id, values), by=asker(request).name
+    )
     return _changed(control, request, changed)
 
 
@@ -164,7 +176,8 @@ async def _put_many(control: Control, request: Request) -> JSONResponse:
         if id in many:
             raise Refused(400, f"the id {shown(id)} twice", "send each sender once")
         many[id] = _allowed(control, request, id, values)
-    changes = await control.put_senders(many, by=asker(request).name)
+    _changeable(control, many)
+    changes = await control.customers.put_senders(many, by=asker(request).name)
     return JSONResponse(
         {
             "created": sum(each.created for each in changes),
@@ -175,16 +188,34 @@ async def _put_many(control: Control, request: Request) -> JSONResponse:
     )
 
 
+def _changeable(control: Control, many: Iterable[str]) -> None:
+    """Senders of the config are told by name, beside others that can't be taken."""
+    entries = (control.customers.entry(id) for id in many)
+    fixed = [entry.sender.id for entry in entries if entry is not None and entry.origin is Origin.CONFIG]
+    if fixed:
+        raise SenderRefused(
+            [
+                Problem(
+                    sender=id,
+                    key="",
+                    seen="a sender of the config file",
+                    expected="another id, or the change made there",
+                )
+                for id in fixed
+            ]
+        )
+
+
 async def _set(control: Control, request: Request) -> JSONResponse:
     """Change the keys that are named; null gives one its default."""
     id, changes = request.path_params["id"], await read_object(request)
-    _vouching(control.entry(id), request, changes)
-    return _changed(control, request, await control.set_sender(id, changes, by=asker(request).name))
+    _vouching(control.customers.entry(id), request, changes)
+    return _changed(control, request, await control.customers.set_sender(id, changes, by=asker(request).name))
 
 
 async def _remove(control: Control, request: Request) -> JSONResponse:
     """Take a sender away. Its queued mail is held; its default address is never given to anybody else."""
-    entry = await control.remove_sender(request.path_params["id"], by=asker(request).name)
+    entry = await control.customers.remove_sender(request.path_params["id"], by=asker(request).name)
     return JSONResponse({"removed": entry.sender.id})
 
 
@@ -199,8 +230,7 @@ def _told(
         except SenderMissing:
             raise _missing(request) from None
         except SenderReadOnly:
-            remedy = "change it there, then `relayd reload` or POST /api/v1/reload"
-            raise Refused(409, "this sender stands in the config file", remedy) from None
+            raise Refused(409, "this sender stands in the config file", _CONFIG) from None
         except SenderRefused as refused:
             number = len(refused.problems)
             raise Refused(
@@ -216,7 +246,7 @@ def _told(
 
 def _allowed(control: Control, request: Request, id: str, values: dict[str, Any]) -> Mapping[str, object]:
     """What is for the operator to say stays as it is when others replace a sender's settings."""
-    entry = control.entry(id)
+    entry = control.customers.entry(id)
     _vouching(entry, request, values)
     if asker(request).role is Role.ADMIN or entry is None or not entry.settings.confirmed:
         return values
@@ -293,7 +323,7 @@ def _line(entry: Entry, outlook: Outlook) -> dict[str, Any]:
 
 
 def _report(control: Control, request: Request, entry: Entry) -> dict[str, Any]:
-    outlook = control.outlook(entry.sender)
+    outlook = control.customers.outlook(entry.sender)
     language = spoken(control, asked_language(request), entry.sender.id)
     return {
         **_line(entry, outlook),
