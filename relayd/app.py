@@ -145,12 +145,6 @@ class Daemon:
             start=self._start,
             clock=now,
         )
-        self.entry = self.customers.entry
-        self.sender_ids = self.customers.sender_ids
-        self.put_sender = self.customers.put_sender
-        self.put_senders = self.customers.put_senders
-        self.set_sender = self.customers.set_sender
-        self.remove_sender = self.customers.remove_sender
         self._settings = settings
         self._domain_tasks: list[asyncio.Task[None]] = []
         self._systemd = systemd.Notifier(os.environ)

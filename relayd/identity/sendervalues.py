@@ -59,18 +59,19 @@ class Looked:
 
 
 def merged(known: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
-    """`known` with `changes` over it, section by section. None takes a key away, so that its default counts;
-    but a password that is None stays named, else the one that is kept would be taken."""
-    result = dict(known)
+    """`known` with `changes` over it; in sections too, which have none in them. None takes a key away, so
+    that its default counts."""
+    result = _over(known, changes)
     for key, value in changes.items():
         before = known.get(key)
-        if value is None and key != "password":
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            result[key] = merged(before if isinstance(before, Mapping) else {}, value)
-        else:
-            result[key] = value
+        if isinstance(value, Mapping):
+            result[key] = _over(before if isinstance(before, Mapping) else {}, value)
     return result
+
+
+def _over(known: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    both = {**known, **changes}
+    return {key: value for key, value in both.items() if value is not None}
 
 
 def names_password(values: Mapping[str, object]) -> bool:
