@@ -203,7 +203,7 @@ async def test_asking_sends_one_letter_in_the_senders_language_and_says_so(desk:
     (letter,) = await desk.letters()
     assert letter.to == "billing@acme.example"
     assert "Globex versendet E-Mails mit Platform" in " ".join(letter.text.split())
-    assert "von der Anwendung billing-app, 2026-11-22 08:30 UTC" in letter.text
+    assert "von der Anwendung billing-app" in letter.text
     assert status.open
     assert status.next_letter_at == START + PAUSE
     (event,) = await desk.events(EventType.CONFIRMATION_SENT)

@@ -6,6 +6,7 @@ asked for what, what a yes would mean, and how to say no.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,28 +49,19 @@ class Ask:
 def confirmation(ask: Ask, language: str) -> Letter:
     """The letter in this language. Raises KeyError for one that isn't in `core.phrases.LANGUAGES`."""
     words = WORDS[language]
-    places = {
-        "platform": shown_name(ask.platform),
-        "customer": shown_name(ask.customer) or ask.address,
-        "address": ask.address,
-        "hours": str(ask.hours),
-        "app": shown_name(ask.asked_by),
-    }
-    by = {BY_MESSAGE: words.by_message, BY_OPERATOR: words.by_operator}.get(ask.asked_by, words.by_app)
-    parts: list[Part] = [Say(filled(words.opening, places)), Say(filled(words.meaning, places))]
+    places = places_of(ask.platform, ask.customer, ask.address, ask.hours)
+    parts: list[Part] = [
+        Say(words.greeting),
+        Say(filled(words.opening, places)),
+        Say(filled(words.meaning, places)),
+    ]
     if ask.link is not None:
         parts.append(Press(words.button, ask.link))
     parts += [
         Say(filled(words.code if ask.link is not None else words.code_alone, places)),
         Show(f"{ask.code[:3]} {ask.code[3:]}"),
         Say(filled(words.good_for, places)),
-        Facts(
-            (
-                (words.row_company, places["customer"]),
-                (words.row_address, ask.address),
-                (words.row_asked, f"{filled(by, places)}, {ask.asked_at:%Y-%m-%d %H:%M} UTC"),
-            )
-        ),
+        Facts(facts(places, ask.asked_by, ask.asked_at, language)),
         Say(filled(words.not_you, places), quiet=True),
     ]
     if ask.not_me is not None:
@@ -80,4 +72,29 @@ def confirmation(ask: Ask, language: str) -> Letter:
         title=words.title,
         parts=parts,
         foot=filled(words.foot, places),
+    )
+
+
+def places_of(platform: str, customer: str, address: str, hours: int) -> Mapping[str, str]:
+    """What stands in the places of the sentences, names made fit to be shown."""
+    return {
+        "platform": shown_name(platform),
+        "customer": shown_name(customer) or address,
+        "address": address,
+        "hours": str(hours),
+    }
+
+
+def facts(
+    places: Mapping[str, str], asked_by: str, asked_at: datetime, language: str
+) -> tuple[tuple[str, str], ...]:
+    """Who asks for which address, and who asked us to ask."""
+    words = WORDS[language]
+    by = {BY_MESSAGE: words.by_message, BY_OPERATOR: words.by_operator}.get(asked_by, words.by_app)
+    who = filled(by, {**places, "app": shown_name(asked_by)})
+    return (
+        (words.row_company, places["customer"]),
+        (words.row_address, places["address"]),
+        (words.row_asked, who),
+        (words.row_time, f"{asked_at:%Y-%m-%d %H:%M} UTC"),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 class Words:
     subject: str
     title: str
+    greeting: str
     opening: str
     meaning: str  # what a yes allows
     button: str
@@ -19,6 +20,7 @@ class Words:
     row_company: str
     row_address: str
     row_asked: str
+    row_time: str
     by_message: str
     by_operator: str
     by_app: str
@@ -31,10 +33,11 @@ class Words:
 _GERMAN = Words(
     subject="Bitte bestätigen Sie Ihre Adresse {address}",
     title="Gehört diese Adresse Ihnen?",
-    opening="Guten Tag, {customer} versendet E-Mails mit {platform} und hat dafür die Adresse {address} "
+    greeting="Guten Tag,",
+    opening="{customer} versendet E-Mails mit {platform} und hat dafür die Adresse {address} "
     "angegeben. Bitte bestätigen Sie, dass das stimmt.",
-    meaning="Danach dürfen E-Mails von {customer}, zum Beispiel Rechnungen, diese Adresse als Absender "
-    "tragen, und Antworten kommen zu Ihnen.",
+    meaning="Wenn Sie bestätigen, dürfen E-Mails von {customer}, zum Beispiel Rechnungen, diese Adresse als "
+    "Absender tragen, und Antworten kommen zu Ihnen.",
     button="Adresse ansehen und bestätigen",
     code="Sie können stattdessen auch diesen Code in {platform} eingeben:",
     code_alone="Geben Sie dazu in {platform} diesen Code ein:",
@@ -42,6 +45,7 @@ _GERMAN = Words(
     row_company="Unternehmen",
     row_address="Adresse",
     row_asked="Angefragt",
+    row_time="Zeitpunkt",
     by_message="durch die erste E-Mail in diesem Namen",
     by_operator="vom Betreiber von {platform}",
     by_app="von der Anwendung {app}",
@@ -55,10 +59,11 @@ _GERMAN = Words(
 _ENGLISH = Words(
     subject="Please confirm your address {address}",
     title="Is this your address?",
-    opening="Hello, {customer} sends e-mail with {platform} and gave {address} as its address. Please "
+    greeting="Hello,",
+    opening="{customer} sends e-mail with {platform} and gave {address} as its address. Please "
     "confirm that this is right.",
-    meaning="After that, e-mail from {customer}, such as invoices, may carry this address as its sender, and "
-    "replies come to you.",
+    meaning="If you confirm, e-mail from {customer}, such as invoices, may carry this address as its sender, "
+    "and replies come to you.",
     button="View and confirm the address",
     code="Or enter this code in {platform} instead:",
     code_alone="To do so, enter this code in {platform}:",
@@ -66,6 +71,7 @@ _ENGLISH = Words(
     row_company="Company",
     row_address="Address",
     row_asked="Requested",
+    row_time="Time",
     by_message="by the first e-mail sent in this name",
     by_operator="by the operator of {platform}",
     by_app="by the application {app}",
@@ -79,10 +85,11 @@ _ENGLISH = Words(
 _FRENCH = Words(
     subject="Merci de confirmer votre adresse {address}",
     title="Cette adresse est-elle la vôtre ?",
-    opening="Bonjour, {customer} envoie ses e-mails avec {platform} et a indiqué l’adresse {address}. Merci "
+    greeting="Bonjour,",
+    opening="{customer} envoie ses e-mails avec {platform} et a indiqué l’adresse {address}. Merci "
     "de confirmer que c’est exact.",
-    meaning="Les e-mails de {customer}, par exemple ses factures, pourront alors porter cette adresse comme "
-    "expéditeur, et les réponses vous parviendront.",
+    meaning="Si vous confirmez, les e-mails de {customer}, par exemple ses factures, pourront porter cette "
+    "adresse comme expéditeur, et les réponses vous parviendront.",
     button="Voir et confirmer l’adresse",
     code="Vous pouvez aussi saisir ce code dans {platform} :",
     code_alone="Pour cela, saisissez ce code dans {platform} :",
@@ -90,6 +97,7 @@ _FRENCH = Words(
     row_company="Entreprise",
     row_address="Adresse",
     row_asked="Demandé",
+    row_time="Date",
     by_message="par le premier e-mail envoyé sous ce nom",
     by_operator="par l’exploitant de {platform}",
     by_app="par l’application {app}",
@@ -103,10 +111,11 @@ _FRENCH = Words(
 _DUTCH = Words(
     subject="Bevestig uw adres {address}",
     title="Is dit uw adres?",
-    opening="Goedendag, {customer} verstuurt e-mail met {platform} en heeft daarvoor het adres {address} "
+    greeting="Goedendag,",
+    opening="{customer} verstuurt e-mail met {platform} en heeft daarvoor het adres {address} "
     "opgegeven. Wilt u bevestigen dat dit klopt?",
-    meaning="Daarna mag e-mail van {customer}, zoals facturen, dit adres als afzender dragen, en antwoorden "
-    "komen bij u terecht.",
+    meaning="Als u bevestigt, mag e-mail van {customer}, zoals facturen, dit adres als afzender dragen, en "
+    "antwoorden komen bij u terecht.",
     button="Adres bekijken en bevestigen",
     code="U kunt in plaats daarvan ook deze code in {platform} invoeren:",
     code_alone="Voer daarvoor deze code in {platform} in:",
@@ -114,6 +123,7 @@ _DUTCH = Words(
     row_company="Bedrijf",
     row_address="Adres",
     row_asked="Aangevraagd",
+    row_time="Tijdstip",
     by_message="door de eerste e-mail in deze naam",
     by_operator="door de beheerder van {platform}",
     by_app="door de toepassing {app}",
