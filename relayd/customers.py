@@ -5,6 +5,7 @@ follows from a change in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -17,12 +18,13 @@ from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.retry import LOGIN_REFUSED
-from relayd.core.sender import Sender
+from relayd.core.sender import Secret, Sender
 from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
-from relayd.identity.senders import Book, Changed, Entry
+from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
+from relayd.identity.upstreams import Upstreams
 from relayd.parts import Parts
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.vault import Vault
@@ -61,6 +63,19 @@ class Customers:
         self._start = start
         self._clock = clock
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self.upstreams = Upstreams(
+            store=store,
+            credentials=credentials,
+            hops=hops,
+            prober=lambda: parts().prober(lambda: hops().port_blocked),
+            sender=lambda id: parts().senders.get(id),
+            logins=self._logins,
+            turn=lambda hop: self._courier(hop).turn(hop),
+            forget=lambda hop: self._courier(hop).forget(hop),
+            confirm=self._logged_in_as,
+            fingerprint=vault.fingerprint,
+            clock=clock,
+        )
 
     # --- what the API asks
 
@@ -111,15 +126,23 @@ class Customers:
 
     # --- what follows
 
-    async def resume(self) -> None:
+    async def resume(self, old: Parts | None = None) -> None:
         """Take up what was learnt before, and let go what no longer has to wait: at the start, and when the
-        config was read again. Only what is held is looked at, however many senders there are."""
+        config was read again, in place of what was in `old`. Only what is held is looked at, however many
+        senders there are. Where other settings took the place of a login that was refused, a probe lets the
+        mail go."""
         await self._parts().domains.load()
-        changed = await self._credentials.load()
+        others = await self._credentials.load()
         for key, reason in self._credentials.refused.items():
             self._hops().close(key, reason)
+        probed = [hop for hop in others if hop.route is Route.UPSTREAM and self._parts().upstream(hop)]
+        for hop in probed:
+            self.upstreams.changed(hop.name)
+        changed = [hop for hop in others if hop not in probed]
         for hop in changed:
             self._hops().open(hop.key)
+        if old is not None:
+            self._probe_what_changed(old)
         held = await self._store.held()
         reasons = {reason for _, reason in held}
         waiting = [
@@ -157,9 +180,14 @@ class Customers:
         sender, over = change.entry.sender, {Reason.SENDER_UNKNOWN}
         if SAYS_WHO & {*change.keys}:
             over |= {*WAITS_FOR_SETTINGS}
-        if any(key.partition(".")[0] == "upstream" for key in change.keys):
+        server = any(key.partition(".")[0] == "upstream" for key in change.keys)
+        if server:
+            over |= {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
+        if sender.upstream is not None and (server or "address" in change.keys):
+            self.upstreams.changed(sender.id)
+        elif server:
             await self.let_log_in(Hop(Route.UPSTREAM, sender.id))
-            over |= LOGIN_REFUSED | {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
+            over |= LOGIN_REFUSED
         await self._release(Selection(sender=sender.id, held=reason) for reason in sorted(over & held))
 
     async def _release(self, waiting: Iterable[Selection]) -> None:
@@ -175,6 +203,27 @@ class Customers:
         if isinstance(courier, UpstreamCourier):
             courier.forget(hop)
         self._hops().open(hop.key)
+
+    def _probe_what_changed(self, old: Parts) -> None:
+        for sender in self._parts().senders:
+            before = old.senders.get(sender.id)
+            was = None if before is None else (before.upstream, before.contact)
+            if sender.upstream is not None and was != (sender.upstream, sender.contact):
+                self.upstreams.changed(sender.id)
+
+    def _courier(self, hop: Hop) -> UpstreamCourier:
+        courier = self._parts().couriers[hop.route]
+        assert isinstance(courier, UpstreamCourier), "only servers with logins are probed"
+        return courier
+
+    def _logins(self) -> list[tuple[str, Secret]]:
+        logins = self._parts().settings.logins
+        return [(each.username, each.password) for each in logins if each.username and each.password]
+
+    async def _logged_in_as(self, id: str, address: Address) -> None:
+        """The owner of the address is the sender: who else could log in there with it?"""
+        with contextlib.suppress(SenderMissing, SenderRefused):  # changed while we looked
+            await self.confirm_sender(id, address, by="upstream")
 
     def _look_at(self, senders: Iterable[Sender]) -> None:
         """Look soon whether their domains show what they need; the watch looks again by itself."""

@@ -84,6 +84,14 @@ class UpstreamCourier:
             return [_named(attempt, upstream) for attempt in attempts]
         return attempts
 
+    def turn(
+        self, hop: Hop
+    ) -> Callable[[Callable[[], Awaitable[Session | Failure]]], Awaitable[Session | Failure]] | None:
+        """Where logins at this hop take their turns, for a probe of the same server. None: no login there."""
+        upstream = self._find(hop)
+        turns = None if upstream is None else self._turns_of(hop, upstream)
+        return None if turns is None else turns.take
+
     def forget(self, hop: Hop) -> None:
         """Try the login again, though it was refused."""
         self._turns.pop(hop, None)

@@ -39,7 +39,10 @@ class Bench:
 
     def restarted(self) -> Credentials:
         return Credentials(
-            store=self.store, upstream=self.logins.get, fingerprint=lambda text: f"#{hash(text)}"
+            store=self.store,
+            upstream=self.logins.get,
+            fingerprint=lambda text: f"#{hash(text)}",
+            matches=lambda text, fingerprint: f"#{hash(text)}" == fingerprint,
         )
 
     async def refuse(self, hop: Hop, reason: Reason = Reason.AUTH_WRONG_PASSWORD) -> None:
@@ -85,9 +88,15 @@ async def test_nothing_that_is_kept_or_told_shows_the_password(bench: Bench) -> 
 
 
 @pytest.mark.parametrize(
-    "changed", [replace(LOGIN, password=Secret("new")), replace(LOGIN, host="new.example"), None]
+    "changed",
+    [
+        replace(LOGIN, password=Secret("new")),
+        replace(LOGIN, host="new.example"),
+        replace(LOGIN, mechanism="LOGIN"),
+        None,
+    ],
 )
-async def test_other_settings_are_another_login_until_its_mail_was_let_go(
+async def test_a_refusal_stands_until_other_settings_are_seen_to_work(
     bench: Bench, changed: Upstream | None
 ) -> None:
     await bench.refuse(ACME)
@@ -95,12 +104,63 @@ async def test_other_settings_are_another_login_until_its_mail_was_let_go(
 
     again = bench.restarted()
     assert await again.load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
-    assert (again.refused, again.of_senders) == ({}, {})
+    assert again.changed(ACME)
+    assert again.of_senders == {"acme": Reason.AUTH_WRONG_PASSWORD}
     # Killed before the held mail was let go, the next start finds it again.
     assert await bench.restarted().load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
 
-    await again.forget(ACME)
+    assert again.trust(ACME)
+    assert (again.refused, again.of_senders) == ({}, {})
+    await again.good(ACME, NOW)
     assert await bench.restarted().load() == {}
+    assert [event.type for event in await bench.store.journal(0)] == [
+        EventType.UPSTREAM_FAILED,
+        EventType.UPSTREAM_OK,
+    ]
+
+
+async def test_new_settings_that_are_refused_as_well_are_told_and_kept_in_the_old_one_s_place(
+    bench: Bench,
+) -> None:
+    await bench.refuse(ACME)
+    bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
+    await bench.refuse(ACME, Reason.AUTH_APP_PASSWORD_NEEDED)
+
+    assert not bench.credentials.changed(ACME)
+    assert [event.reason for event in await bench.store.journal(0)] == [
+        Reason.AUTH_WRONG_PASSWORD,
+        Reason.AUTH_APP_PASSWORD_NEEDED,
+    ]
+    assert await bench.restarted().load() == {}
+
+
+async def test_only_the_very_login_that_was_refused_is_not_tried_again(bench: Bench) -> None:
+    await bench.refuse(ACME)
+    why_not = bench.credentials.why_not
+
+    assert why_not(ACME, LOGIN) is Reason.AUTH_WRONG_PASSWORD
+    assert why_not(ACME, replace(LOGIN, password=Secret("new"))) is None
+
+
+async def test_an_address_that_was_refused_is_no_reason_not_to_log_in(bench: Bench) -> None:
+    await bench.refuse(ACME, Reason.SENDER_NOT_ALLOWED)
+
+    assert bench.credentials.of_senders == {"acme": Reason.SENDER_NOT_ALLOWED}
+    assert bench.credentials.why_not(ACME, LOGIN) is None
+
+
+async def test_what_was_typed_and_refused_is_remembered_though_nobody_saved_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relayd.identity.credentials.CANDIDATES", 2)
+    typed = [replace(LOGIN, password=Secret(f"try {n}")) for n in range(3)]
+    for each in typed:
+        bench.credentials.learn_candidate(each, Reason.AUTH_WRONG_PASSWORD)
+    known = [bench.credentials.why_not(ACME, each) for each in typed]
+    assert known == [None, Reason.AUTH_WRONG_PASSWORD, Reason.AUTH_WRONG_PASSWORD]
+
+    bench.credentials.learn_candidate(typed[2], None)
+    assert bench.credentials.why_not(ACME, typed[2]) is None
 
 
 async def test_a_refused_smarthost_is_nobody_s_upstream(bench: Bench) -> None:
@@ -135,4 +195,3 @@ async def test_what_the_store_could_not_take_stands_until_the_settings_change_to
     bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
 
     assert await bench.credentials.load() == {ACME: Reason.AUTH_WRONG_PASSWORD}
-    assert bench.credentials.refused == {}

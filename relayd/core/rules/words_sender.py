@@ -166,6 +166,13 @@ _LOGIN = (
     later(
         Reason.AUTH_APP_PASSWORD_NEEDED,
         HOP,
+        "534 5.7.9 Application-specific password required",
+        "application-specific password",
+        role=UPSTREAM,
+    ),
+    later(
+        Reason.AUTH_APP_PASSWORD_NEEDED,
+        HOP,
         "535 5.7.8 Incorrect username or password, an app password is required",
         "app password",
         role=UPSTREAM,
