@@ -6,10 +6,13 @@ python docs/render.py
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from relayd.cli import reference
 from relayd.core import phrases, reasons, settings_docs
+from relayd.core.mailproviders import MailProvider, benelux, english, french, german, services, worldwide
+from relayd.core.mailproviders.provider import MX, FromRule, Step, Username
 from relayd.core.reasons import Reason
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +25,7 @@ def rendered() -> dict[Path, str]:
         docs / "configuration.md": ("keys", settings_docs.table()),
         docs / "commands.md": ("commands", reference.reference()),
         docs / "status-log.md": ("reasons", reasons_table()),
+        docs / "upstream-providers.md": ("providers", providers_tables()),
     }
     pages = {path: between(path.read_text(), name, new) for path, (name, new) in parts.items()}
     return {ROOT / "config.example.yaml": settings_docs.example(), **pages}
@@ -34,6 +38,76 @@ def reasons_table() -> str:
     )
     head = ["| reason | who must act | what happened | what to do |", "|---|---|---|---|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+FIRST = {
+    Step.APP_PASSWORD: "app password",
+    Step.APP_PASSWORD_IF_TWO_STEP: "app password if sign-in has two steps",
+    Step.SEPARATE_PASSWORD: "a password of its own for programs",
+    Step.MAILBOX_PASSWORD: "the mailbox's password",
+    Step.PROGRAM_ACCESS: "allow programs",
+    Step.SMTP_AUTH_ADMIN: "the administrator allows SMTP login",
+    Step.BROWSER_LOGIN: "sign in in the browser",
+    Step.API_KEY: "API key",
+    Step.SMTP_CREDENTIALS: "credentials for SMTP",
+    Step.TOKEN: "SMTP token",
+    Step.TOKEN_AS_BOTH: "server token, as name and password",
+    Step.VERIFY_SENDER: "verify the sender",
+    Step.ALLOW_NETWORK: "allow our IP address",
+    Step.PAID_PLAN: "a paid plan",
+    Step.NO_PROGRAMS: "not possible",
+}
+FROM = {
+    FromRule.MUST_MATCH: "must be the login's address",
+    FromRule.REWRITTEN: "**replaced silently**",
+    FromRule.VERIFIED_ONLY: "verified ones only",
+    FromRule.ALIAS_ALLOWED: "the account's, or an alias",
+    FromRule.UNKNOWN: "",
+}
+USERNAME = {Username.ADDRESS: "address", Username.LOCAL_PART: "part before the @", Username.OWN: "given out"}
+LIMITS = {
+    "messages_per_minute": "/minute",
+    "messages_per_hour": "/hour",
+    "messages_per_day": "/day",
+    "recipients_per_day": " recipients/day",
+    "recipients_per_message": " recipients/message",
+}
+
+
+def providers_tables() -> str:
+    """A table for each file of rows."""
+    parts = (
+        ("Worldwide", worldwide),
+        ("Germany, Austria, Switzerland", german),
+        ("Belgium and the Netherlands", benelux),
+        ("France", french),
+        ("United Kingdom and United States", english),
+        ("Services that send for programs", services),
+    )
+    return "\n".join(f"### {title}\n\n{providers_table(module.ROWS)}" for title, module in parts)
+
+
+def providers_table(rows: Sequence[MailProvider]) -> str:
+    head = ["| provider | server | username | first | limits | From |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(_provider(row))} |" for row in rows)]) + "\n"
+
+
+def _provider(row: MailProvider) -> Iterator[str]:
+    yield f"[{row.name}]({row.source})"
+    servers: dict[str, list[str]] = {}
+    for server in row.servers:
+        name = "the domain's MX" if server.host == MX else f"`{server.host}`"
+        servers.setdefault(name, []).append(f"{server.port} {server.tls.value}")
+    shown = [f"{host} {', '.join(ports)}" for host, ports in servers.items()]
+    more = f"<br>and {len(shown) - 2} other regions" if len(shown) > 2 else ""
+    yield "<br>".join(shown[:2]) + more
+    yield f"`{row.fixed_username}`" if row.fixed_username else USERNAME[row.username]
+    steps = [f"[{FIRST[need.step]}]({need.link})" for need in row.needs]
+    yield "<br>".join([*steps, *([f"or sign in with {row.oauth.capitalize()}"] if row.oauth else [])])
+    limits = [f"{value:,}{LIMITS[name]}" for name in LIMITS if (value := getattr(row.limits, name))]
+    size = row.limits.message_size
+    yield "<br>".join([*limits, *([f"{size / 1024**2:.0f} MiB"] if size else [])])
+    yield FROM[row.from_rule]
 
 
 def between(text: str, name: str, new: str) -> str:
