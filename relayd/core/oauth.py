@@ -22,6 +22,9 @@ from relayd.core.reply import Fault, FaultKind, Stage, clean
 from relayd.core.sender import Secret
 from relayd.core.settings import OAuth
 
+CALLBACK = "/oauth/callback"
+"""Where browsers come back to, below `http.public_url`. The providers' registrations have it, so it stays."""
+
 TOKEN_MAX = 8192
 """Characters of a token. Microsoft's have 1,500 to 3,000; in base64 it must fit the 12,288 octets that an
 exchange of AUTH may have (RFC 4954 section 4)."""

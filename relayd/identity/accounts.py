@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from relayd.core.oauth import same_account
+from relayd.core.reasons import Reason
 from relayd.core.sender import Upstream
 
 
@@ -64,3 +65,25 @@ class State:
     account: str | None = None
     since: datetime | None = None
     withdrawn: str | None = None  # why not any more
+
+
+class LoginRefused(Mapping[str, Reason]):
+    """Why senders can't log in at their own servers: because that was refused, or because nobody has signed
+    in yet. It says which rung their mail takes."""
+
+    def __init__(self, refused: Mapping[str, Reason], missing: Callable[[str], Reason | None]) -> None:
+        self._refused = refused
+        self._missing = missing
+
+    def __getitem__(self, sender: str) -> Reason:
+        reason = self._refused.get(sender) or self._missing(sender)
+        if reason is None:
+            raise KeyError(sender)
+        return reason
+
+    def __iter__(self) -> Iterator[str]:
+        """Those that were refused; who never signed in is found by asking."""
+        return iter(self._refused)
+
+    def __len__(self) -> int:
+        return len(self._refused)

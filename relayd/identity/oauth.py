@@ -58,7 +58,8 @@ class Seals(Protocol):
 class OAuth:
     """Gives access tokens: `core.oauth.AccessTokens`.
 
-    `upstream` and `providers` are the settings as they are now. `lost` is called when a sender has to sign in
+    `upstream`, `providers` and the endpoints that `asks` gives are those of the settings as they are now.
+    `lost` is called when a sender has to sign in
     again, `gained` when it did. `dice` is 0..1.
     """
 
@@ -67,7 +68,7 @@ class OAuth:
         *,
         store: Store,
         seals: Seals,
-        asks: Refresher,
+        asks: Callable[[], Refresher],
         providers: Callable[[], Mapping[str, Provider]],
         upstream: Callable[[str], Upstream | None],
         lost: Callable[[str, Reason], Awaitable[None]],
@@ -244,7 +245,7 @@ class OAuth:
             return await self._withdraw(
                 sender, account, "the sign-in was kept with another master key", provider
             )
-        given = await self._asks.refresh(provider, token)
+        given = await self._asks().refresh(provider, token)
         if self._accounts.get(sender) is not account:
             return self._instead(sender)
         match given:

@@ -97,7 +97,7 @@ class SignIns:
         self,
         *,
         accounts: OAuth,
-        asks: Asks,
+        asks: Callable[[], Asks],
         providers: Callable[[], Mapping[str, Provider]],
         sender: Callable[[str], Sender | None],
         redirect_uri: Callable[[], str | None],
@@ -152,7 +152,7 @@ class SignIns:
             nonce=nonce,
             ends=self._monotonic() + BROWSER_LIFE,
         )
-        url = self._asks.sign_in_page(
+        url = self._asks().sign_in_page(
             provider,
             redirect_uri=redirect_uri,
             state=state,
@@ -168,7 +168,7 @@ class SignIns:
         provider, username, language = self._wanted(sender)
         if provider.device_url is None:
             raise CannotSignIn(Problem.NO_DEVICE)
-        code = await self._asks.device(provider)
+        code = await self._asks().device(provider)
         if isinstance(code, Fault):
             raise CannotSignIn(Problem.PASSING, code.text)
         if isinstance(code, Trouble):
@@ -213,7 +213,7 @@ class SignIns:
         code = _only(parameters, "code")
         if code is None:
             return self._end(known, problem=Problem.MIXED_UP)
-        given = await self._asks.redeem(
+        given = await self._asks().redeem(
             pending.provider, code=Secret(code), verifier=pending.verifier, redirect_uri=pending.redirect_uri
         )
         return await self._take(known, pending.provider, given, nonce=pending.nonce)
@@ -223,7 +223,7 @@ class SignIns:
         interval, ends = code.interval, self._monotonic() + code.lives
         while self._monotonic() < ends:
             await self._pause(interval)
-            given = await self._asks.poll(provider, code.code)
+            given = await self._asks().poll(provider, code.code)
             if isinstance(given, Trouble) and given.kind is TroubleKind.PENDING:
                 continue
             if isinstance(given, Trouble) and given.kind is TroubleKind.SLOW_DOWN:

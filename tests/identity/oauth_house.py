@@ -86,7 +86,7 @@ class House:
         self.accounts = OAuth(
             store=self.store,
             seals=self.master,
-            asks=self.asks,
+            asks=lambda: self.asks,
             providers=lambda: providers(self.settings),
             upstream=lambda id: self.senders[id].upstream if id in self.senders else None,
             lost=self._lost,
@@ -98,7 +98,7 @@ class House:
         )
         self.sign_ins = SignIns(
             accounts=self.accounts,
-            asks=self.asks,
+            asks=lambda: self.asks,
             providers=lambda: providers(self.settings),
             sender=self.senders.get,
             redirect_uri=lambda: self.page,

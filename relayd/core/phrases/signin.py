@@ -246,6 +246,19 @@ _CONNECTED = {
 }
 
 
+_TITLES = {
+    "de": ("Verbunden", "Nicht verbunden"),
+    "en": ("Connected", "Not connected"),
+    "fr": ("Compte relié", "Compte non relié"),
+    "nl": ("Verbonden", "Niet verbonden"),
+}
+
+
+def title(problem: Problem | None, language: str) -> str:
+    """In a word. Raises KeyError for a language that isn't known."""
+    return _TITLES[language][problem is not None]
+
+
 def said(
     problem: Problem | None,
     language: str,
