@@ -212,6 +212,11 @@ class Store(Protocol):
         """Held recipients by sender and reason. As quick as little is held."""
         ...
 
+    async def dressed_with(self, octets: bytes) -> int:
+        """How many messages with an open recipient have these octets in their dressed header block. Reads
+        the headers of all that is open."""
+        ...
+
     async def note(self, events: Sequence[Event]) -> None:
         """Write events that belong to no message change."""
         ...

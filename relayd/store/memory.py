@@ -377,6 +377,11 @@ class MemoryStore:
         rows_held = [(row.mail.message.sender, row.held) for row in self._rows if row.state is State.HELD]
         return Counter((sender, held) for sender, held in rows_held if held is not None)
 
+    async def dressed_with(self, octets: bytes) -> int:
+        self._usable()
+        open_mail = [row.mail for row in self._rows if row.state in (State.QUEUED, State.HELD)]
+        return len({mail.message.id for mail in open_mail if octets in mail.message.dressing.header})
+
     # --- facts, senders and notes
 
     async def note(self, events: Sequence[Event]) -> None:

@@ -242,6 +242,16 @@ def journal(db: apsw.Connection, after: int, limit: int) -> list[Event]:
     return [rows.event(*row) for row in found]
 
 
+def dressed_with(db: apsw.Connection, octets: bytes) -> int:
+    (count,) = sql.only(
+        db,
+        "SELECT count(DISTINCT r.id >> 16) FROM recipient r JOIN content c ON c.id = (r.id >> 16 << 16 | ?)"
+        " WHERE r.state < 2 AND instr(c.data, ?)",
+        (rows.DRESSED, octets),
+    )
+    return int(count)
+
+
 def recall(db: apsw.Connection, kind: str) -> Mapping[str, Mapping[str, str]]:
     found = sql.every(db, "SELECT key, value FROM fact WHERE kind = ? ORDER BY key", (kind,))
     return {key: json.loads(value) for key, value in found}

@@ -422,6 +422,9 @@ class SqliteStore:
     async def held(self) -> Mapping[tuple[str, Reason], int]:
         return await self._engine.read(senders.held)
 
+    async def dressed_with(self, octets: bytes) -> int:
+        return await self._engine.read(reading.dressed_with, octets)
+
     # --- facts, senders and notes
 
     async def note(self, events: Sequence[Event]) -> None:

@@ -849,3 +849,14 @@ async def test_what_waits_for_too_long_ends_whether_it_is_held_queued_or_in_memo
     await desk.store.settle(on_its_way, desk.make.sent(on_its_way))
     [parcel] = await desk.lease()
     assert [str(r.address) for r in parcel.recipients] == ["d@one.example"]
+
+
+async def test_open_messages_are_found_by_what_is_in_their_dressed_header(desk: Any) -> None:
+    await desk.put("a@one.example", "b@one.example")
+    await desk.put("c@two.example", held=Reason.SENDER_UNPROVEN)
+    await desk.deliver_all()
+    await desk.put("d@one.example", "e@one.example")
+    assert await desk.store.dressed_with(b"DKIM-Signature: v=1\r\n") == 2  # one held, one queued
+    assert await desk.store.dressed_with(b"Dressed: anew") == 0
+    await desk.store.act(Verb.CANCEL, Selection(), desk.clock())
+    assert await desk.store.dressed_with(b"DKIM-Signature") == 0
