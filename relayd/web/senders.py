@@ -16,6 +16,7 @@ from relayd.core.mail import Rung
 from relayd.core.phrases import todo as words
 from relayd.core.policy import Plan
 from relayd.core.sender import Sender
+from relayd.core.settings_checks import SENDER_ID
 from relayd.core.settings_types import mailbox
 from relayd.core.todo import Outlook, Todo
 from relayd.identity.senders import (
@@ -146,7 +147,7 @@ def _one_of(name: str, value: str, choices: Mapping[str, object]) -> object:
 
 
 async def _show(control: Control, request: Request) -> JSONResponse:
-    entry = control.customers.entry(request.path_params["id"])
+    entry = control.customers.entry(_id(request.path_params["id"]))
     if entry is None:
         raise _missing(request)
     return JSONResponse(_report(control, request, entry))
@@ -157,7 +158,7 @@ async def _show(control: Control, request: Request) -> JSONResponse:
 
 async def _put(control: Control, request: Request) -> JSONResponse:
     """Add a sender, or give it these settings in place of those it has. The same again changes nothing."""
-    id, values = request.path_params["id"], await read_object(request)
+    id, values = _id(request.path_params["id"]), await read_object(request)
     if values.pop("id", id) != id:
         raise Refused(400, "an id in the body that is not the one in the path", "leave it out of the body")
     changed = await control.customers.put_sender(
@@ -173,7 +174,7 @@ async def _put_many(control: Control, request: Request) -> JSONResponse:
         id = values.pop("id", None)
         if not isinstance(id, str):
             raise Refused(400, f"no id in item {len(many)} (the first is 0)", 'send {"id": "acme", ...} each')
-        if id in many:
+        if _id(id) in many:
             raise Refused(400, f"the id {shown(id)} twice", "send each sender once")
         many[id] = _allowed(control, request, id, values)
     _changeable(control, many)
@@ -208,14 +209,14 @@ def _changeable(control: Control, many: Iterable[str]) -> None:
 
 async def _set(control: Control, request: Request) -> JSONResponse:
     """Change the keys that are named; null gives one its default."""
-    id, changes = request.path_params["id"], await read_object(request)
+    id, changes = _id(request.path_params["id"]), await read_object(request)
     _vouching(control.customers.entry(id), request, changes)
     return _changed(control, request, await control.customers.set_sender(id, changes, by=asker(request).name))
 
 
 async def _remove(control: Control, request: Request) -> JSONResponse:
     """Take a sender away. Its queued mail is held; its default address is never given to anybody else."""
-    entry = await control.customers.remove_sender(request.path_params["id"], by=asker(request).name)
+    entry = await control.customers.remove_sender(_id(request.path_params["id"]), by=asker(request).name)
     return JSONResponse({"removed": entry.sender.id})
 
 
@@ -242,6 +243,13 @@ def _told(
         return found
 
     return answer
+
+
+def _id(id: str) -> str:
+    """What may stand in answers, which terminals show; whether it is a sender's id the book says."""
+    if len(id) > 63 or not id.isprintable():
+        raise Refused(400, f"{shown(id)} is no sender id", f"use {SENDER_ID}")
+    return id
 
 
 def _allowed(control: Control, request: Request, id: str, values: dict[str, Any]) -> Mapping[str, object]:
