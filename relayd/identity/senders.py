@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from relayd.core import settings_senders
 from relayd.core.address import Address
 from relayd.core.journal import Event, EventType
-from relayd.core.sender import Sender
+from relayd.core.sender import Sender, Upstream
 from relayd.core.settings import SenderSettings, Settings
 from relayd.identity import drafts, shelf
 from relayd.identity.drafts import Draft
@@ -119,6 +120,16 @@ class Book:
             secrets=(PASSWORD,) if known.has_password else (),
             unreadable=known.unreadable,
         )
+
+    def typed(self, id: str, upstream: Mapping[str, object]) -> Upstream:
+        """The sender's server as it would be with these changes, to be tried before they are saved. Nothing
+        is changed. Raises SenderMissing, SenderRefused."""
+        if id not in self._shelf.known:
+            raise SenderMissing(id)
+        new = drafts.draft(id, {"upstream": upstream}, self._shelf, self._vault, partly=True).new
+        server = settings_senders.upstream(new.settings.upstream, new.settings.address)
+        assert server is not None, "an upstream was given"
+        return replace(server, password=new.password, sealed=new.unreadable)
 
     def ids(self) -> Sequence[str]:
         """All of them, sorted."""

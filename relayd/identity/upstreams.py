@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from relayd.core.hops import Hops
 from relayd.core.mail import Hop, Route
 from relayd.core.probe import Known, Question
 from relayd.core.reasons import Reason
+from relayd.core.reply import Reply, Stage
 from relayd.core.retry import LOGIN_REFUSED
 from relayd.core.sender import Secret, Sender, Upstream
 from relayd.identity.credentials import Credentials, failed
@@ -35,6 +37,10 @@ RETRY_AFTER = (60.0, 300.0, 900.0, 3600.0)
 """Seconds until a probe that could tell nothing (a server that is down, DNS that doesn't answer) is made
 again by itself, while mail waits for it; the last repeats."""
 
+TRIES, WINDOW = 10, 3600.0
+"""Refused logins of one sender within so many seconds; then no more are made for a while. Who corrects a
+password needs three or four, who guesses one needs thousands."""
+
 SEEN = "shown_from"
 """Kind of the facts that say which From a person saw in a test mail, by sender id."""
 
@@ -47,6 +53,10 @@ class NoSender(Exception):
 
 class NoUpstream(Exception):
     """The sender has no server of its own."""
+
+
+class TooManyTries(Exception):
+    """Too many logins of this sender were refused lately: somebody may be guessing a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +89,7 @@ class Upstreams:
         confirm: Callable[[str, Address], Awaitable[object]],
         fingerprint: Callable[[str], str],
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -92,11 +103,13 @@ class Upstreams:
         self._confirm = confirm
         self._fingerprint = fingerprint
         self._clock = clock
+        self._monotonic = monotonic
         self._pause = pause
         self._room = asyncio.Semaphore(AT_ONCE)
         self._under_way: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
         self._generation: defaultdict[str, int] = defaultdict(int)
+        self._tries: defaultdict[str, deque[float]] = defaultdict(deque)  # refused logins, by sender id
 
     async def probe(
         self,
@@ -111,7 +124,7 @@ class Upstreams:
         test mail; `again`: though this login was refused before.
 
         What it shows about the sender's own settings takes effect: a refusal is remembered as mail would have
-        it, a login that works lets waiting mail go. Raises NoSender, NoUpstream, StoreError.
+        it, a login that works lets waiting mail go. Raises NoSender, NoUpstream, TooManyTries, StoreError.
         """
         async with self._under_way[id], self._room:
             sender = self._sender(id)
@@ -120,6 +133,7 @@ class Upstreams:
             upstream = typed or sender.upstream
             if upstream is None:
                 raise NoUpstream(id)
+            self._count(id)
             hop, own = Hop(Route.UPSTREAM, id), upstream == sender.upstream
             if again and own:
                 self._forget(hop)
@@ -136,11 +150,22 @@ class Upstreams:
                 tell,
                 self._turn(hop) if own else None,
             )
+            if _tried_in_vain(outcome):
+                self._tries[id].append(self._monotonic())
             now = self._sender(id)
             if own and now is not None and (now.upstream, now.contact) == (upstream, sender.contact):
                 return await self._learn(now, hop, outcome)
             self._credentials.learn_candidate(upstream, outcome.refusal)
             return Result(passed=outcome.passed, finding=outcome.finding, refusal=outcome.refusal)
+
+    def _count(self, id: str) -> None:
+        tries, since = self._tries[id], self._monotonic() - WINDOW
+        while tries and tries[0] < since:
+            tries.popleft()
+        if len(tries) >= TRIES:
+            raise TooManyTries(id)
+        if not tries:
+            del self._tries[id]
 
     def changed(self, id: str) -> None:
         """A sender's server, its login or its address is another one: it is probed soon, by itself."""
@@ -190,6 +215,8 @@ class Upstreams:
                     await self._tell_failure(hop, result)
             except (NoSender, NoUpstream):
                 return
+            except TooManyTries:
+                log.warning("the server of %s is not probed for a while: too many refused logins", id)
             except StoreError as error:
                 log.error("what the probe of %s's server showed can't be kept: %s", id, error)
             if not self._credentials.changed(hop):
@@ -259,6 +286,11 @@ class Upstreams:
     def _of(self, sender: Sender, upstream: Upstream) -> str:
         """What a person's word about From was for: another account or address is another matter."""
         return f"{upstream.host} {upstream.username or ''} {sender.contact}"
+
+
+def _tried_in_vain(outcome: Outcome) -> bool:
+    evidence = outcome.evidence
+    return isinstance(evidence, Reply) and evidence.stage is Stage.AUTH
 
 
 def _unheard(step: probe.Step) -> None:

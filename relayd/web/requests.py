@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from relayd.core.phrases import LANGUAGES
 from relayd.store.contract import StoreError
@@ -21,7 +21,7 @@ PREFIX = "/api/v1"
 OF_SENDER = "sender"
 """`lang=sender`: each text in the language of the sender it concerns, as its settings say."""
 
-Handler = Callable[[Request], Awaitable[JSONResponse]]
+Handler = Callable[[Request], Awaitable[Response]]
 Row = tuple[str, str, Handler]
 """One route: method, path after `PREFIX`, handler. A handler raises `Refused` for what can't be done."""
 
@@ -61,7 +61,7 @@ def guarded(row: Row, admit: Admit) -> Handler:
     answers."""
     method, path, handler = row
 
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(request: Request) -> Response:
         try:
             _no_browser(request)
             request.state.asker = await admit(request, method, path)
