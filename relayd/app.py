@@ -132,7 +132,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(
             store=store,
-            upstream=lambda hop: self.parts.upstream(hop),
+            upstream=lambda hop: self.customers.login(hop),
             fingerprint=vault.fingerprint,
             matches=vault.matches,
         )
@@ -153,6 +153,7 @@ class Daemon:
     async def start(self) -> None:
         """Open everything, and begin. Raises OSError or ssl.SSLError for what can't be had, SendersError."""
         await self._build(self._settings)
+        await self.customers.oauth.load()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -163,6 +164,7 @@ class Daemon:
         self._doors.start()
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
+        self._start(self.customers.oauth.run())
         self._watch_domains()
         self._systemd.ready(self._whose_mail)
         log.info("relayd %s is ready for the %s", __version__, self._whose_mail)
@@ -226,7 +228,8 @@ class Daemon:
             await self.customers.book.read(settings),
             store=self.store,
             vault=self.vault,
-            login_refused=self.credentials.of_senders,
+            login_refused=self.customers.login_refused,
+            tokens=self.customers.oauth,
             uploads=self.uploads,
         )
 
@@ -240,6 +243,8 @@ class Daemon:
         left = await self.dispatcher.drain(DELIVERY_DRAIN)
         if left:
             log.warning("%d deliveries did not end in time; they go on after the next start", left)
+        await self.customers.sign_ins.close()
+        await self.customers.oauth.close()
         for courier in self.parts.couriers.values():
             await courier.close()
         await self.parts.domains.close()
@@ -301,6 +306,10 @@ class Daemon:
                 for key, why in self.credentials.refused.items()
             },
         )
+
+    @property
+    def signing(self) -> Customers:
+        return self.customers
 
     def language(self, sender: str | None) -> str:
         """The language that this sender reads; English for one that isn't there any more."""

@@ -7,10 +7,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from relayd.core import oauth
 from relayd.core.address import Address
 from relayd.core.delivery import State
 from relayd.core.hops import Hops
@@ -18,11 +22,15 @@ from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.retry import LOGIN_REFUSED
-from relayd.core.sender import Secret, Sender
+from relayd.core.sender import Secret, Sender, Upstream
+from relayd.core.settings import Http
 from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
+from relayd.identity.accounts import LoginRefused
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
+from relayd.identity.oauth import OAuth
+from relayd.identity.signin import SignIns
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
 from relayd.identity.upstreams import Upstreams
 from relayd.parts import Parts
@@ -76,6 +84,28 @@ class Customers:
             fingerprint=vault.fingerprint,
             clock=clock,
         )
+        self.oauth = OAuth(
+            store=store,
+            seals=vault,
+            asks=lambda: parts().providers,
+            providers=lambda: oauth.providers(parts().settings.oauth),
+            upstream=self._upstream,
+            lost=self._signed_out,
+            gained=self._signed_in,
+            clock=clock,
+            monotonic=time.monotonic,
+            dice=random.random,
+        )
+        self.sign_ins = SignIns(
+            accounts=self.oauth,
+            asks=lambda: parts().providers,
+            providers=lambda: oauth.providers(parts().settings.oauth),
+            sender=lambda id: parts().senders.get(id),
+            redirect_uri=lambda: _redirect_uri(parts().settings.http),
+            clock=clock,
+            monotonic=time.monotonic,
+        )
+        self.login_refused = LoginRefused(credentials.of_senders, self.oauth.missing)
 
     # --- what the API asks
 
@@ -115,14 +145,52 @@ class Customers:
             await self.let_log_in(Hop(Route.UPSTREAM, id))
             waiting = Selection(sender=id, state=State.QUEUED)
             await self._store.act(Verb.HOLD, waiting, self._clock(), Reason.SENDER_UNKNOWN)
+            self.sign_ins.cancel(id)
+            await self.oauth.forget(id, by=by)
         except StoreError as error:  # what is left is held when its turn comes
             log.error("sender %s is removed, and its mail is not held yet: %s", id, error)
         return entry
+
+    async def forget_sign_in(self, id: str, *, by: str) -> bool:
+        self.sign_ins.cancel(id)
+        forgotten = await self.oauth.forget(id, by=by)
+        if forgotten:
+            await self._signed_out(id, Reason.AUTH_TOKEN_EXPIRED)
+        return forgotten
 
     async def confirm_sender(self, id: str, address: Address, *, by: str) -> Entry:
         entry = await self.book.confirm(id, address, by=by)
         await self._follow([Changed(entry=entry, created=False, keys=("confirmed",))])
         return entry
+
+    # --- signing in at a provider
+
+    def login(self, hop: Hop) -> Upstream | None:
+        """What is logged in with at a hop, to be told from what it was: a new sign-in is another login."""
+        upstream = self._parts().upstream(hop)
+        if upstream is None or upstream.oauth is None:
+            return upstream
+        return replace(upstream, signed_in=self.oauth.grant(hop.name))
+
+    def _upstream(self, id: str) -> Upstream | None:
+        return self._parts().upstream(Hop(Route.UPSTREAM, id))
+
+    async def _signed_in(self, id: str) -> None:
+        entry = self.book.entry(id)
+        if entry is None:
+            return
+        if Hop(Route.UPSTREAM, id).key not in self._credentials.refused:  # else the probe that follows does it
+            await self._release([Selection(sender=id, held=Reason.AUTH_TOKEN_EXPIRED)])
+        await self._follow([Changed(entry=entry, created=False, keys=("upstream.oauth",))])
+
+    async def _signed_out(self, id: str, reason: Reason) -> None:
+        """Nothing goes out through this account before somebody signs in again."""
+        hop = Hop(Route.UPSTREAM, id)
+        self._hops().close(hop.key, reason)
+        await self._credentials.learn(hop, reason, self._clock())
+        self._courier(hop).forget(hop)
+        waiting = Selection(hop=hop.key, state=State.QUEUED)
+        await self._store.act(Verb.HOLD, waiting, self._clock(), reason)
 
     # --- what follows
 
@@ -241,6 +309,16 @@ class Customers:
     @property
     def notes(self) -> list[str]:
         """What the operator should know or do, one sentence each."""
+        return [*self._sealed(), *self._registrations()]
+
+    def _registrations(self) -> list[str]:
+        return [
+            f"{name} does not take our registration ({why}): correct oauth.{name}; mail of senders who signed "
+            "in there is delayed until then"
+            for name, why in self.oauth.problems.items()
+        ]
+
+    def _sealed(self) -> list[str]:
         if self._vault.no_master is not None or not (sealed := self.book.unreadable):
             return []
         names = ", ".join(sealed[:5]) + (", ..." if len(sealed) > 5 else "")
@@ -248,6 +326,11 @@ class Customers:
             f"the passwords of {len(sealed)} senders ({names}) are sealed with another master key: put that "
             "one back and reload, or enter them again; mail for their own servers is held until then"
         ]
+
+
+def _redirect_uri(http: Http) -> str | None:
+    """Where browsers come back to from a provider; None without a public page."""
+    return None if http.public_url is None or http.public_listen is None else http.public_url + oauth.CALLBACK
 
 
 def _txt(key: OurKey, domain: str) -> DnsRecord:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from relayd.core import settings_senders
 from relayd.core.mail import Hop, Route
+from relayd.core.oauth import AccessTokens
 from relayd.core.reasons import Reason
 from relayd.core.retry import RetryRules
 from relayd.core.sender import Sender, Upstream
@@ -30,6 +31,7 @@ from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
 from relayd.net.https import Https
+from relayd.net.oauth import Providers
 from relayd.net.tls import Contexts
 from relayd.post import Post
 from relayd.store.contract import Store
@@ -47,6 +49,7 @@ class Parts:
         store: Store,
         vault: Vault,
         login_refused: Mapping[str, Reason],
+        tokens: AccessTokens,
         uploads: asyncio.Semaphore,
     ) -> None:
         """`login_refused` by sender id, kept current by whoever learns of it; `uploads` bounds the large
@@ -85,7 +88,8 @@ class Parts:
             clock=now,
         )
         self.contexts = Contexts(settings.tls.ca_file)
-        self.couriers = self._couriers(uploads)
+        self.couriers = self._couriers(uploads, tokens)
+        self.providers = Providers(Https(resolver=self.resolver, guard=None, contexts=self.contexts))
         self.discoverer = self._discoverer()
         self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
@@ -95,7 +99,7 @@ class Parts:
             else Recipients(resolver=self.resolver, platform_domain=settings.platform.domain)
         )
 
-    def _couriers(self, uploads: asyncio.Semaphore) -> Mapping[Route, Courier]:
+    def _couriers(self, uploads: asyncio.Semaphore, tokens: AccessTokens) -> Mapping[Route, Courier]:
         settings = self.settings
         places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
         handover = functools.partial(
@@ -123,7 +127,7 @@ class Parts:
         return {
             Route.DIRECT: self.direct,
             Route.UPSTREAM: upstream(
-                guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover()
+                guard=Guard(_texts(settings.allow_private.upstreams)), handover=handover(), tokens=tokens
             ),
             Route.SMARTHOST: upstream(guard=None, handover=handover()),
         }

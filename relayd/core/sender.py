@@ -50,6 +50,7 @@ class Upstream:
     ca_file: str | None = None
     sealed: bool = False  # the password is there, and can't be read while the master key is missing
     oauth: str | None = None  # "microsoft" | "google": log in with its tokens, as `username`
+    signed_in: str = ""  # tells one sign-in from the next, where logins are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,11 @@ class UpstreamCourier:
         return None if turns is None else turns.take
 
     def forget(self, hop: Hop) -> None:
-        """Try the login again, though it was refused."""
+        """Try the login again, though it was refused. Connections that are open with a token end."""
         self._turns.pop(hop, None)
+        upstream = self._find(hop)
+        if upstream is not None and upstream.oauth is not None:
+            self._handover.pool.drop(_key(hop, upstream))
 
     async def close(self) -> None:
         await self._handover.close()

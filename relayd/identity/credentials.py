@@ -172,7 +172,7 @@ def _login(upstream: Upstream | None) -> str:
     if upstream is None:
         return ""
     password = upstream.password.value if upstream.password else ""
-    how = upstream.oauth or upstream.mechanism or ""
+    how = f"{upstream.oauth} {upstream.signed_in}" if upstream.oauth else upstream.mechanism or ""
     return "\0".join((upstream.host, str(upstream.port), upstream.username or "", password, how))
 
 

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from relayd.web import events, messages, queue, senders, service, upstreams
+from relayd.web import events, messages, oauth, queue, senders, service, upstreams
 from relayd.web.requests import PREFIX, Admit, Row, everybody, failure, guarded, shown
 from relayd.web.service import Service
 
@@ -35,6 +35,7 @@ __all__ = ["Control", "Service", "create_app", "rows"]
 class Control(
     events.Control,
     messages.Control,
+    oauth.Control,
     queue.Control,
     senders.Control,
     service.Control,
@@ -49,6 +50,7 @@ def rows(control: Control) -> list[Row]:
     return [
         *events.routes(control),
         *messages.routes(control),
+        *oauth.routes(control),
         *queue.routes(control),
         *senders.routes(control),
         *service.routes(control),

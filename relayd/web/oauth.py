@@ -40,7 +40,7 @@ class Accounts(Protocol):
     def state(self, sender: str) -> State | None: ...
 
 
-class Customers(Protocol):
+class Signing(Protocol):
     def entry(self, id: str) -> Entry | None: ...
 
     @property
@@ -56,7 +56,7 @@ class Customers(Protocol):
 
 class Control(Speaks, Protocol):
     @property
-    def customers(self) -> Customers: ...
+    def signing(self) -> Signing: ...
 
 
 def routes(control: Control) -> list[Row]:
@@ -75,7 +75,7 @@ async def _begin(control: Control, request: Request) -> JSONResponse:
     flow = body.get("flow", "browser")
     if flow not in FLOWS:
         raise Refused(400, f"flow is {shown(str(flow))}", "use one of: " + ", ".join(FLOWS))
-    sign_ins, by = control.customers.sign_ins, asker(request).name
+    sign_ins, by = control.signing.sign_ins, asker(request).name
     try:
         begun = (
             sign_ins.in_browser(sender.id, by=by)
@@ -94,8 +94,8 @@ async def _show(control: Control, request: Request) -> JSONResponse:
     """How the sender's sign-in stands. With `wait` it hangs until the one under way has ended."""
     sender, language = _sender(control, request), _language(control, request)
     wait = asked_number(request, "wait", 0, WAIT_MAX)
-    last = await control.customers.sign_ins.wait(sender.id, wait)
-    state = control.customers.oauth.state(sender.id)
+    last = await control.signing.sign_ins.wait(sender.id, wait)
+    state = control.signing.oauth.state(sender.id)
     if state is None:
         remedy = "set its upstream.oauth to microsoft or google first"
         raise Refused(409, f"sender {sender.id} does not sign in at a provider", remedy)
@@ -107,7 +107,7 @@ async def _show(control: Control, request: Request) -> JSONResponse:
 async def _forget(control: Control, request: Request) -> JSONResponse:
     """Throw the sign-in away: nothing is sent through this account until somebody signs in again."""
     sender = _sender(control, request)
-    forgotten = await control.customers.forget_sign_in(sender.id, by=asker(request).name)
+    forgotten = await control.signing.forget_sign_in(sender.id, by=asker(request).name)
     return JSONResponse({"forgotten": forgotten})
 
 
@@ -168,7 +168,7 @@ def _language(control: Control, request: Request) -> str | None:
 
 def _sender(control: Control, request: Request) -> Sender:
     id = request.path_params["id"]
-    entry = control.customers.entry(id)
+    entry = control.signing.entry(id)
     if entry is None:
         raise Refused(404, f"no sender {shown(id)}", "GET /api/v1/senders lists them; PUT adds one")
     return entry.sender
