@@ -33,13 +33,11 @@ from relayd.customers import Customers
 from relayd.dispatch import Dispatcher
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import return_path_problem
-from relayd.identity.ipv6 import families
 from relayd.identity.senders import LOCAL_PARTS, SendersError
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins
 from relayd.intake.server import Server, listeners
 from relayd.net import systemd
-from relayd.net.egress import ipv6_source
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
 from relayd.store.contract import Selection, Store, StoreError, Verb
@@ -58,6 +56,10 @@ INTAKE_DRAIN = 20.0
 
 DELIVERY_DRAIN = 50.0
 """Seconds for servers to answer our final dot; with the above, less than the unit's TimeoutStopSec."""
+
+CHECK_AGAIN = 900.0
+"""Seconds between two looks at what DNS says about ourselves: a changed record is used soon, and asking costs
+a handful of questions."""
 
 NEED_RESTART = ("state_dir", "master_key_file", "listen", "status_log", "hostname")
 """What can't change while running: open sockets and files, and our name in answers under way."""
@@ -400,15 +402,18 @@ class Daemon:
         self._domain_tasks = [self._start(self.parts.domains.watch()), self._start(self._check_dns())]
 
     async def _check_dns(self) -> None:
-        """What DNS says about us: the way back for bounces, and our name in IPv6."""
+        """What DNS says about us, now and then: the way back for bounces, and whether we may use IPv6. What
+        we send from follows from it."""
         parts, platform = self.parts, self.parts.settings.platform
-        problem = await return_path_problem(parts.resolver, platform.return_path or platform.domain)
-        found = await families(parts.settings.delivery.families, parts.resolver, ipv6_source())
-        parts.direct.families = found.use
-        notes = [note for note in (problem, found.note) if note is not None]
-        for note in notes:
-            log.warning("%s", note)
-        self._notes = tuple(notes)
+        while True:
+            problem = await return_path_problem(parts.resolver, platform.return_path or platform.domain)
+            notes = [problem, await parts.choose_families(), parts.egress_note]
+            found = tuple(note for note in notes if note is not None)
+            for note in found:
+                if note not in self._notes:
+                    log.warning("%s", note)
+            self._notes = found
+            await asyncio.sleep(CHECK_AGAIN)
 
 
 def _frozen(old: Settings, new: Settings) -> list[str]:

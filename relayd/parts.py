@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ipaddress
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from relayd.core import settings_senders
-from relayd.core.mail import Hop, Route
+from relayd.core.mail import Hop, Route, Rung
 from relayd.core.oauth import AccessTokens
 from relayd.core.reasons import Reason
 from relayd.core.retry import RetryRules
@@ -25,11 +26,13 @@ from relayd.dispatch import Courier
 from relayd.dressing import Dresser
 from relayd.identity.discover import Discoverer
 from relayd.identity.domains import Domains
+from relayd.identity.ipv6 import IPV6, families
+from relayd.identity.returnpaths import Egress
 from relayd.identity.senders import Shelf
 from relayd.intake.recipients import Recipients
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
-from relayd.net.egress import Guard, Ourselves
+from relayd.net.egress import Guard, Ourselves, source
 from relayd.net.https import Https
 from relayd.net.oauth import Providers
 from relayd.net.tls import Contexts
@@ -58,6 +61,7 @@ class Parts:
         self.shelf = shelf
         self.senders = senders = shelf.senders
         self._smarthost = settings_senders.upstream(settings.platform.smarthost)
+        self._return_path = settings.platform.return_path or settings.platform.domain
         self.resolver = Resolver(settings.dns.nameservers)
         self.authority = Authority(
             self.resolver,
@@ -69,6 +73,10 @@ class Parts:
             authority=self.authority,
             store=store,
             platform=settings.platform.domain,
+            return_path=self._return_path,
+            include=settings.platform.spf_include or self._return_path,
+            # IPv6 only once `choose_families` found that it may be used.
+            egress=self._egress([family for family in settings.delivery.families if family != IPV6]),
             keys=lambda: vault.ring.keys,
             senders=lambda: senders,
             clock=now,
@@ -118,8 +126,7 @@ class Parts:
             guard=Guard(_texts(settings.allow_private.delivery)),
             handover=handover(),
             port=settings.delivery.mx_port,
-            # IPv6 only once `_check_dns` found that our address has a name.
-            families=[family for family in wanted if family != "ipv6"] or wanted,
+            families=[family for family in wanted if family != IPV6] or wanted,
             require_tls=settings.delivery.require_tls,
             own_names=[settings.hostname],
             anchor=settings.platform.domain,
@@ -147,6 +154,38 @@ class Parts:
     def sender(self, id: str) -> Sender | None:
         """The sender of a message: a customer, or relayd itself."""
         return self.post.sender if id == self.post.sender.id else self.senders.get(id)
+
+    async def choose_families(self) -> str | None:
+        """Use IPv6 or not, as DNS says now. Returns what the operator should know."""
+        wanted = self.settings.delivery.families
+        found = await families(wanted, self.resolver, self._egress([IPV6]), self._return_path)
+        self.direct.families = found.use
+        self.domains.egress = self._egress(found.use)
+        return found.note
+
+    @property
+    def egress_note(self) -> str | None:
+        """What to do when we don't know our addresses, and a sender may need them."""
+        if self.domains.egress.addresses or all(s.send_as is not Rung.OWN for s in self.senders):
+            return None
+        whose = "the smarthost's addresses" if self._smarthost else "our public addresses"
+        return (
+            f"{whose} are not known, so SPF proves no own address, and only the DKIM record does: name them in "
+            "delivery.egress"
+        )
+
+    def _egress(self, used: Sequence[str]) -> Egress:
+        """Where mail leaves from over these families."""
+        named = self.settings.delivery.egress
+        if self._smarthost is not None:
+            addresses = named
+        elif named:
+            addresses = tuple(ip for ip in named if (IPV6 if ":" in ip else "ipv4") in used)
+        else:
+            addresses = tuple(ip for ip in map(source, used) if ip is not None)
+            if any(not ipaddress.ip_address(ip).is_global for ip in addresses):
+                addresses = ()  # behind a NAT: what the world sees, nobody here knows
+        return Egress(addresses=addresses, hostname=self.settings.hostname)
 
     def upstream(self, hop: Hop) -> Upstream | None:
         """The server of a hop, as it is configured now."""

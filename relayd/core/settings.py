@@ -131,6 +131,12 @@ class Platform(Model):
         "Domain of the return path, where bounces come to; has MX and SPF. Null: the platform's domain.",
         "bounce.my.platform.example",
     )
+    spf_include: Domain | None = _key(
+        None,
+        "Domain that customers include in their SPF record, directly after `v=spf1`; its own record lists "
+        "the addresses we send from. Null: the domain of the return path.",
+        "my.platform.example",
+    )
     dkim: Dkim = _key(
         ..., "The platform's signing key; also the one that customers publish in their own domain."
     )
@@ -195,7 +201,14 @@ class Delivery(Model):
     families: tuple[Literal["ipv6", "ipv4"], ...] = _key(
         ("ipv6", "ipv4"),
         "Address families to deliver over, in order of preference. IPv6 is used only while our address has a "
-        "PTR record whose name leads back to it; that SPF covers it is not checked yet.",
+        "PTR record whose name leads back to it, and SPF of the return path's domain passes for it.",
+    )
+    egress: tuple[Ip, ...] = _key(
+        (),
+        "The addresses that recipients see our mail come from: SPF must pass for each of them before it "
+        "proves an own address. Empty: found out, where they are public; behind a NAT or a smarthost they "
+        "must be named, or SPF proves nothing.",
+        ["192.0.2.25"],
     )
     mx_port: int = _key(25, "Port of the recipients' servers; another one only for tests.", ge=1, le=65535)
 
@@ -343,8 +356,6 @@ class Settings(Model):
 
 NOT_BUILT: frozenset[str] = frozenset(
     {
-        "platform.spf_include",
-        "delivery.egress",
         "webhooks",
     }
 )

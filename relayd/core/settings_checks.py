@@ -369,6 +369,11 @@ def _delivery(parts: Parts) -> Iterator[Finding]:
         yield Finding(path=("delivery", "families"), expected=wanted, seen="an empty list")
     if len(set(delivery.families)) < len(delivery.families):
         yield Finding(path=("delivery", "families"), expected="each family once")
+    direct = parts.platform is None or parts.platform.smarthost is None
+    only_ipv6 = delivery.egress and all(":" in ip for ip in delivery.egress)
+    if direct and only_ipv6 and "ipv4" in delivery.families:
+        wanted = "our IPv4 address too: mail leaves over IPv4 as long as delivery.families has it"
+        yield Finding(path=("delivery", "egress"), expected=wanted)
 
 
 def _http(parts: Parts) -> Iterator[Finding]:

@@ -17,15 +17,18 @@ from datetime import datetime
 from typing import Protocol
 
 from relayd.core.journal import Event, EventType
-from relayd.core.keyproof import KeyProof, Look, after
+from relayd.core.keyproof import KeyProof, Look, Seen, after
 from relayd.core.mail import Proof, Rung
 from relayd.core.phrases.domain import say
+from relayd.core.policy import RETURN_HOST, Claim, return_host
 from relayd.core.reasons import Reason
 from relayd.core.records import dkimkey
 from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.records.domainnotes import Code, Note
 from relayd.core.sender import Sender
+from relayd.identity import returnpaths, spf
+from relayd.identity.returnpaths import Egress
 from relayd.store.contract import Selection, Store, StoreError, Verb
 
 log = logging.getLogger("relayd.identity.domains")
@@ -43,10 +46,7 @@ KIND = "proof"
 NOT_IN_STEP = "The domain's nameservers don't say the same yet: {servers}."
 
 
-class Resolver(Protocol):
-    async def txt(self, name: str, *, fresh: bool = False) -> Found[str] | Missing | Trouble: ...
-    async def mx(self, domain: str) -> Found[Mx] | Missing | Trouble: ...
-    async def addresses(self, host: str) -> Found[str] | Missing | Trouble: ...
+Resolver = spf.Resolver
 
 
 class Authority(Protocol):
@@ -63,23 +63,14 @@ class Nobody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What one look at a subject showed, with a sentence for people. `ttl` in seconds."""
-
-    look: Look
-    ttl: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One thing that can be proven of a domain."""
 
     domain: str
-    proof: Proof
+    claim: Claim
     record: str  # the name at which it is published
     fingerprint: str  # of what is looked for: what was believed of something else counts nothing
-    publish: str  # the text to publish
+    publish: str  # what to publish there
     look: Callable[[], Awaitable[Seen]]
 
 
@@ -87,6 +78,7 @@ class Subject:
 class Looked:
     """The newest look at a subject: what we believe, and what was seen, as a sentence."""
 
+    fingerprint: str  # the subject's
     proof: KeyProof
     look: Look
     text: str
@@ -94,7 +86,8 @@ class Looked:
 
 
 class Domains:
-    """Looks for our keys at `<selector>._domainkey.<domain>`. What is believed survives a restart."""
+    """Looks for our keys at `<selector>._domainkey.<domain>`, and at the return paths that SPF gives us. What
+    is believed survives a restart."""
 
     def __init__(
         self,
@@ -103,18 +96,26 @@ class Domains:
         authority: Authority | None = None,
         store: Store,
         platform: str,
+        return_path: str,
+        include: str,
+        egress: Egress,
         keys: Callable[[], Sequence[OurKey]],
         senders: Callable[[], Iterable[Sender]],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`platform` is the platform's domain; `keys` gives our signing keys, the newest first, and `senders`
-        those there are now. Without `authority` the resolver alone is asked."""
+        """`platform` is the platform's domain, `return_path` the one that bounces come back to, `include` the
+        one that customers name in SPF. `keys` gives our signing keys, the newest first, and `senders` those
+        there are now. Without `authority` the resolver alone is asked. `egress` may be changed at any time:
+        what SPF came to for other addresses counts no longer."""
+        self.egress = egress
         self._resolver = resolver
         self._authority = authority or Nobody()
         self._store = store
         self._platform = platform
+        self._return_path = return_path
+        self._include = include
         self._keys = keys
         self._senders = senders
         self._clock = clock
@@ -122,7 +123,7 @@ class Domains:
         self._pause = pause
         self._looked: dict[str, Looked] = {}
         self._remembered: dict[str, tuple[str, bool, datetime]] = {}
-        self._under_way: dict[str, asyncio.Task[Looked]] = {}
+        self._under_way: dict[tuple[str, str], asyncio.Task[Looked]] = {}
         self._loaded = False
 
     async def load(self) -> None:
@@ -133,17 +134,41 @@ class Domains:
             self._remembered.setdefault(record, fact)
         self._loaded = True
 
-    def known(self, domain: str, proof: Proof = Proof.DKIM) -> bool | None:
+    def known(self, domain: str, claim: Claim = Proof.DKIM) -> bool | None:
         """Whether this is proven of the domain, from the last looks; None when those are too old."""
-        fresh = [self._known(subject) for subject in self._subjects(domain, proof)]
+        fresh = [self._known(record, fingerprint) for record, fingerprint in self._places(domain, claim)]
         return True if True in fresh else None if None in fresh else False
 
-    async def proven(self, domain: str, proof: Proof = Proof.DKIM) -> bool:
+    def believed(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
+        """As `known`, without asking DNS: what was found last, however long ago. For reports."""
+        for record, fingerprint in self._places(domain, claim):
+            looked, remembered = self._looked.get(record), self._remembered.get(record)
+            if looked is not None and looked.fingerprint == fingerprint:
+                if looked.proof.proven:
+                    return True
+            elif remembered is not None and remembered[:2] == (fingerprint, True):
+                return True
+        return False
+
+    def _places(self, domain: str, claim: Claim) -> Sequence[tuple[str, str]]:
+        """Where a claim is looked for, and what for: record and fingerprint."""
+        match claim:
+            case Proof.DKIM:
+                return [(key.name(domain), key.fingerprint) for key in self._keys()]
+            case _ if not self.egress.addresses:
+                return []
+            case Proof.SPF:
+                return [(domain, self.egress.fingerprint)]
+            case _:
+                return [(return_host(domain, self._return_path), self.egress.fingerprint)]
+
+    async def proven(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
         """As `known`, looking when need be. With DNS in trouble the last known answer counts."""
-        known = self.known(domain, proof)
+        known = self.known(domain, claim)
         if known is not None:
             return known
-        looked = await asyncio.gather(*map(self._share, self._subjects(domain, proof)))
+        subjects = [each for each in self._subjects(domain) if each.claim == claim]
+        looked = await asyncio.gather(*map(self._share, subjects))
         return any(each.proof.proven for each in looked)
 
     def selector(self, domain: str) -> str:
@@ -165,17 +190,18 @@ class Domains:
         return list(dict.fromkeys((self._platform, *own)))
 
     async def look(self, domain: str) -> Sequence[Looked]:
-        """Look at all subjects of a domain now, in the order of `keys`. Whoever asks for the same meanwhile
-        shares the look."""
+        """Look at all subjects of a domain now, first those of `keys`, in their order. Whoever asks for the
+        same meanwhile shares the look."""
         return await asyncio.gather(*map(self._share, self._subjects(domain)))
 
     async def _share(self, subject: Subject) -> Looked:
+        key = (subject.record, subject.fingerprint)
         while True:
-            task = self._under_way.get(subject.record)
+            task = self._under_way.get(key)
             if task is None:
                 task = asyncio.create_task(self._look(subject))
-                self._under_way[subject.record] = task
-                task.add_done_callback(functools.partial(self._looked_at, subject.record))
+                self._under_way[key] = task
+                task.add_done_callback(functools.partial(self._looked_at, key))
             try:
                 return await asyncio.shield(task)
             except asyncio.CancelledError:
@@ -190,7 +216,7 @@ class Domains:
         turns = asyncio.Semaphore(LOOKS_AT_ONCE)
         while True:
             now = self._monotonic()
-            subjects = [subject for domain in self.wanted() for subject in self._subjects(domain)]
+            subjects = self._watched()
             due = [subject for subject in subjects if self._look_at(subject) <= now]
             await asyncio.gather(*(self._in_turn(subject, turns) for subject in due))
             waits = [self._look_at(subject) - self._monotonic() for subject in subjects]
@@ -202,9 +228,9 @@ class Domains:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _looked_at(self, record: str, task: asyncio.Task[Looked]) -> None:
-        if self._under_way.get(record) is task:
-            del self._under_way[record]
+    def _looked_at(self, key: tuple[str, str], task: asyncio.Task[Looked]) -> None:
+        if self._under_way.get(key) is task:
+            del self._under_way[key]
 
     async def _in_turn(self, subject: Subject, turns: asyncio.Semaphore) -> None:
         async with turns:
@@ -213,32 +239,69 @@ class Domains:
             except Exception:  # one domain must not blind us for the others
                 log.exception("looking at %s: a fault of ours", subject.record)
 
-    def _subjects(self, domain: str, proof: Proof | None = None) -> list[Subject]:
-        """All there is to prove of a domain, or all that counts as this proof."""
+    def _watched(self) -> list[Subject]:
+        """Return paths matter only to those who send with the own address and without an upstream."""
+        own = {s.contact.domain for s in self._senders() if s.send_as is Rung.OWN and s.confirmed}
+        subjects = [(domain, subject) for domain in self.wanted() for subject in self._subjects(domain)]
+        return [each for domain, each in subjects if domain in own or each.claim is Proof.DKIM]
+
+    def _subjects(self, domain: str) -> list[Subject]:
+        """All there is to prove of a domain."""
+        return [*self._keys_of(domain), *self._return_paths_of(domain)]
+
+    def _keys_of(self, domain: str) -> list[Subject]:
         keys = self._keys()
-        found = [
+        return [
             Subject(
                 domain=domain,
-                proof=Proof.DKIM,
+                claim=Proof.DKIM,
                 record=key.name(domain),
                 fingerprint=key.fingerprint,
-                publish=key.record,
+                publish=f"as TXT: {key.record}",
                 # A key that replaces another is used once everybody can see it: nothing is lost by waiting.
                 look=functools.partial(self._look_for_key, key, domain, everywhere=key is not keys[-1]),
             )
             for key in keys
         ]
-        return [subject for subject in found if proof in (None, subject.proof)]
 
-    def _known(self, subject: Subject) -> bool | None:
-        looked = self._looked.get(subject.record)
-        if looked is None or self._monotonic() >= looked.proof.fresh_until + GRACE:
+    def _return_paths_of(self, domain: str) -> list[Subject]:
+        host, egress = return_host(domain, self._return_path), self.egress
+        if not egress.addresses:
+            return []
+        look = functools.partial(returnpaths.leads_to_us, self._resolver, host, self._return_path, egress)
+        return [
+            Subject(
+                domain=domain,
+                claim=Proof.SPF,
+                record=domain,
+                fingerprint=egress.fingerprint,
+                publish=f"include:{self._include} directly after v=spf1",
+                look=functools.partial(returnpaths.passes, self._resolver, domain, egress),
+            ),
+            Subject(
+                domain=domain,
+                claim=RETURN_HOST,
+                record=host,
+                fingerprint=egress.fingerprint,
+                publish=f"a CNAME to {self._return_path}",
+                look=look,
+            ),
+        ]
+
+    def _known(self, record: str, fingerprint: str) -> bool | None:
+        looked = self._looked.get(record)
+        if looked is None or looked.fingerprint != fingerprint:
             return None
-        return looked.proof.proven
+        return looked.proof.proven if self._monotonic() < looked.proof.fresh_until + GRACE else None
 
     def _look_at(self, subject: Subject) -> float:
-        looked = self._looked.get(subject.record)
+        looked = self._last(subject)
         return -math.inf if looked is None else looked.proof.look_at
+
+    def _last(self, subject: Subject) -> Looked | None:
+        """The last look at just this; one at something else counts nothing."""
+        looked = self._looked.get(subject.record)
+        return looked if looked is not None and looked.fingerprint == subject.fingerprint else None
 
     async def _load_once(self) -> None:
         try:
@@ -250,7 +313,7 @@ class Domains:
     async def _look(self, subject: Subject) -> Looked:
         await self._load_once()
         seen = await subject.look()
-        last = self._looked.get(subject.record)
+        last = self._last(subject)
         believed = last.proof if last is not None else self._believed_before(subject)
         proof = after(believed, seen.look, seen.ttl, self._monotonic())
         if proof.doubted_at is not None:
@@ -263,11 +326,13 @@ class Domains:
             if changed:
                 await self._remember(subject, proof.proven, seen.text)
             if seen.look is Look.YES and not settled:
-                await self._release(subject.domain)
+                await self._release(subject)
                 settled = not changed  # once more: mail may be put that was planned before the proof came
         except StoreError as error:  # what DNS says is true all the same; the next look writes it down
             log.error("what is published at %s can't be written down: %s", subject.record, error)
-        looked = Looked(proof=proof, look=seen.look, text=seen.text, settled=settled)
+        looked = Looked(
+            fingerprint=subject.fingerprint, proof=proof, look=seen.look, text=seen.text, settled=settled
+        )
         self._looked[subject.record] = looked
         return looked
 
@@ -301,50 +366,70 @@ class Domains:
 
     async def _remember(self, subject: Subject, proven: bool, text: str) -> None:
         now = self._clock()
-        group = [(each, self._fact(each)) for each in self._subjects(subject.domain, subject.proof)]
-        before = [fact for _, fact in group if fact is not None]
-        after = [proven if each.record == subject.record else fact for each, fact in group]
         value = {
             "proven": "yes" if proven else "no",
             "key": subject.fingerprint,
             "since": now.isoformat(),
         }
-        told = not before or any(before) is not any(after)
+        told = self._tells(subject, proven)
         events = self._events(subject, proven, text, now) if told else []
         await self._store.remember(KIND, subject.record, value, events)
         self._remembered[subject.record] = (subject.fingerprint, proven, now)
         if proven:
-            log.info("our record is published at %s", subject.record)
+            log.info("what names us is published at %s: %s", subject.record, text)
         else:
-            log.warning(
-                "our record is not published at %s: %s Publish as TXT: %s",
+            level = logging.WARNING if told else logging.INFO
+            log.log(
+                level,
+                "what names us is not published at %s: %s Publish %s",
                 subject.record,
                 text,
                 subject.publish,
             )
 
+    def _tells(self, subject: Subject, proven: bool) -> bool:
+        """Whether this changes what is proven, or is the first that is known of it. A return path that isn't
+        there is news only when it was: nobody has to have both it and the key."""
+        if subject.claim == RETURN_HOST:
+            return False
+        if subject.claim is Proof.SPF:
+            return proven is not self._remembered.get(subject.record, ("", False, None))[1]
+        group = [(each, self._fact(each)) for each in self._keys_of(subject.domain)]
+        before = [fact for _, fact in group if fact is not None]
+        after = [proven if each.record == subject.record else fact for each, fact in group]
+        return not before or any(before) is not any(after)
+
     def _events(self, subject: Subject, proven: bool, text: str, now: datetime) -> list[Event]:
-        owners: list[str | None] = [None] if subject.domain == self._platform else []
+        key = subject.claim is Proof.DKIM
+        owners: list[str | None] = [None] if key and subject.domain == self._platform else []
         owners += [
             s.id
             for s in self._senders()
-            if s.contact.domain == subject.domain and s.send_as is not Rung.DEFAULT
+            if s.contact.domain == subject.domain
+            and (s.send_as is Rung.OWN or (key and s.send_as is Rung.UPSTREAM))
         ]
+        detail = {"domain": subject.domain, "record": subject.record, "text": text}
+        other = Proof.SPF if key else Proof.DKIM
+        if not proven and self.known(subject.domain, other):
+            detail["still"] = other.value
         return [
             Event(
                 time=now,
                 type=EventType.PROVEN if proven else EventType.UNPROVEN,
                 sender=owner,
-                proof=Proof.PLATFORM if owner is None else subject.proof,
+                proof=Proof.PLATFORM if owner is None else Proof.DKIM if key else Proof.SPF,
                 reason=None if proven else Reason.SIGNING_FAILED if owner is None else Reason.SENDER_UNPROVEN,
-                detail={"domain": subject.domain, "record": subject.record, "text": text},
+                detail=detail,
             )
             for owner in owners
         ]
 
-    async def _release(self, domain: str) -> None:
+    async def _release(self, subject: Subject) -> None:
         """Let go what waited for this proof; it is planned anew before it leaves."""
-        waiting = [Selection(held=Reason.SIGNING_FAILED)] if domain == self._platform else []
+        domain, key = subject.domain, subject.claim is Proof.DKIM
+        if subject.claim == RETURN_HOST and not self.known(domain):
+            return  # it proves nothing by itself
+        waiting = [Selection(held=Reason.SIGNING_FAILED)] if key and domain == self._platform else []
         waiting += [
             Selection(held=Reason.SENDER_UNPROVEN, sender=s.id)
             for s in self._senders()

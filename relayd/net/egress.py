@@ -108,20 +108,21 @@ def literal(host: str) -> str | None:
         return None
 
 
-FAR_AWAY = "2001:503:ba3e::2:30"
+FAR_AWAY = {"ipv4": "198.41.0.4", "ipv6": "2001:503:ba3e::2:30"}
 """Some address that is reached by the default route: a.root-servers.net. Nothing is sent there."""
 
 
-def ipv6_source() -> str | None:
-    """The public IPv6 address that our connections come from; None on a host without one. Connecting a
-    datagram socket asks the kernel for its route and sends nothing."""
+def source(family: str) -> str | None:
+    """The address that our connections of this family come from; None on a host without such a route. Behind
+    a NAT it is a private one, and the world sees another. Connecting a datagram socket asks the kernel for
+    its route and sends nothing."""
+    number = socket.AF_INET6 if family == "ipv6" else socket.AF_INET
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.connect((FAR_AWAY, 53))
-            source = V6(probe.getsockname()[0])
+        with socket.socket(number, socket.SOCK_DGRAM) as probe:
+            probe.connect((FAR_AWAY[family], 53))
+            return str(ipaddress.ip_address(probe.getsockname()[0]))
     except (OSError, ValueError):
         return None
-    return str(source) if source.is_global else None
 
 
 class Ourselves:

@@ -29,6 +29,7 @@ from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.sender import Sender
 from relayd.identity.domains import GRACE, Domains, return_path_problem
+from relayd.identity.returnpaths import Egress
 from relayd.net.dns import Resolver
 from relayd.sandbox.zone import DnsFault, NameServer, Zone
 from relayd.store.contract import Selection, StoreDamaged, StoreFull
@@ -39,6 +40,7 @@ KEY = bytes(range(256))
 R1 = OurKey(selector="r1", public_key=KEY)
 NAME, TEXT = R1.name("acme.example"), R1.record
 PLATFORM_NAME = "r1._domainkey.my.platform.example"
+NOWHERE = Egress(addresses=(), hostname="relay.my.platform.example")
 ACME = Sender(
     id="acme",
     name="ACME",
@@ -77,6 +79,7 @@ class Bench:
     store: Store
     domains: Domains
     senders: list[Sender]
+    egress: Egress = NOWHERE
     seconds: float = 0.0
 
     def monotonic(self) -> float:
@@ -91,6 +94,9 @@ class Bench:
             resolver=self.resolver,
             store=self.store,
             platform="my.platform.example",
+            return_path="bounce.my.platform.example",
+            include="my.platform.example",
+            egress=self.egress,
             keys=lambda: keys or (R1,),
             senders=lambda: self.senders,
             clock=self.clock,
