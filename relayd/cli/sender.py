@@ -253,7 +253,8 @@ def report_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"    who must act: {ACTORS[todo['actor']]}"
         if todo["record"] is not None:
             record = todo["record"]
-            yield f'    {record["name"]}. {record["type"]} "{record["value"]}"'
+            yield f"    {record['name']}  {record['type']}"
+            yield f"    {record['value']}"
         if todo["link"] is not None:
             yield f"    {todo['link']}"
 
