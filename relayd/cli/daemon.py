@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,6 +98,34 @@ class Daemon:
     def attempt(self, method: str, path: str, body: object) -> Any:
         """As `act`, for who can do something about it. Raises Away, Lost and Refused."""
         return self._request(method, path, body, TIMEOUT)
+
+    def lines(self, path: str, body: dict[str, object], timeout: float = TIMEOUT) -> Iterator[Any]:
+        """As `post`, for an answer that comes line by line; `timeout` seconds from one to the next. Raises
+        Away."""
+        octets = json.dumps(body).encode()
+        for place in self._places:
+            connection = _Connection(place, timeout)
+            try:
+                connection.request("POST", "/api/v1" + path, octets, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                if answer.status != 200:
+                    yield _read(answer.status, answer.read())
+                    return
+                for line in answer:
+                    yield json.loads(line)
+                return
+            except (FileNotFoundError, ConnectionRefusedError):
+                continue
+            except PermissionError:
+                remedy = "run this as root, or as a member of the socket's group (relayd-admin)"
+                fail(f"no permission to use {place}", EX_NOPERM, remedy)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                fail(f"the daemon at {place} didn't go on: {error}", EX_TEMPFAIL, "try again")
+            except Lost as error:
+                fail(str(error), EX_TEMPFAIL, error.remedy)
+            finally:
+                connection.close()
+        raise Away
 
     def away(self) -> NoReturn:
         """End with 69: nobody answers."""

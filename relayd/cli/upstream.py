@@ -18,6 +18,7 @@ from relayd.cli.options import (
     print_json,
     waiting,
 )
+from relayd.cli.upstream_probe import probe_command
 
 SOURCES = {
     "table": "relayd knows this provider",
@@ -45,6 +46,9 @@ def upstream_command() -> None:
       relayd upstream discover billing@acme.example
       relayd upstream discover billing@acme.example --host mail.acme.example --look
     """
+
+
+upstream_command.add_command(probe_command)
 
 
 @upstream_command.command("discover")
