@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from starlette.applications import Starlette
 
 from relayd import __version__, logs
 from relayd.config import ConfigErrors, read
@@ -31,6 +32,7 @@ from relayd.couriers.handover import UPLOADS
 from relayd.couriers.nobody import Nobody
 from relayd.customers import Customers
 from relayd.dispatch import Dispatcher
+from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import return_path_problem
 from relayd.identity.senders import LOCAL_PARTS, SendersError
@@ -46,6 +48,8 @@ from relayd.upkeep import Upkeep
 from relayd.vault import Vault, VaultError
 from relayd.web.api import Service
 from relayd.web.doors import Doors
+from relayd.web.page import Pages
+from relayd.web.pages import create_public
 
 log = logging.getLogger("relayd")
 
@@ -160,10 +164,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
-        self._doors = Doors(self, self._settings.http, self._sockets)
+        self._doors = Doors(self, self._public(), self._settings.http, self._sockets)
         await self.customers.resume()
         await self.server.start()
         self._doors.start()
+        for work in self.customers.work():
+            self._start(work)
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
         self._start(self.customers.oauth.run())
@@ -222,6 +228,15 @@ class Daemon:
             refused=lambda: self.credentials.refused,
             clock=now,
             monotonic=time.monotonic,
+        )
+
+    def _public(self) -> Starlette:
+        """The pages for people."""
+        return create_public(
+            self.confirmations,
+            pages=Pages(lambda: self.parts.settings.platform.name),
+            fingerprint=self.vault.fingerprint,
+            secure=lambda: (self.parts.settings.http.public_url or "").startswith("https:"),
         )
 
     async def _parts(self, settings: Settings) -> Parts:
@@ -312,6 +327,10 @@ class Daemon:
     @property
     def signing(self) -> Customers:
         return self.customers
+
+    @property
+    def confirmations(self) -> Confirmations:
+        return self.customers.confirmations
 
     def language(self, sender: str | None) -> str:
         """The language that this sender reads; English for one that isn't there any more."""

@@ -27,10 +27,12 @@ from relayd.core.settings import Http
 from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.identity.accounts import LoginRefused
+from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
 from relayd.identity.oauth import OAuth
 from relayd.identity.signin import SignIns
+from relayd.identity.firstmail import FirstMail
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
 from relayd.identity.upstreams import Upstreams
 from relayd.parts import Parts
@@ -106,6 +108,24 @@ class Customers:
             monotonic=time.monotonic,
         )
         self.login_refused = LoginRefused(credentials.of_senders, self.oauth.missing)
+
+        self.confirmations = Confirmations(
+            store=store,
+            senders=lambda: parts().senders,
+            post=lambda: parts().post,
+            confirm=self.confirm_sender,
+            fingerprint=vault.fingerprint,
+            platform=lambda: parts().settings.platform.name,
+            public_url=lambda: parts().settings.http.public_url,
+            clock=clock,
+        )
+        self._first_mail = FirstMail(
+            store=store, senders=lambda: parts().senders, confirmations=self.confirmations
+        )
+
+    def work(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """What runs beside the rest until it is cancelled."""
+        return self.confirmations.run(), self._first_mail.run()
 
     # --- what the API asks
 
@@ -211,6 +231,8 @@ class Customers:
             self._hops().open(hop.key)
         if old is not None:
             self._probe_what_changed(old)
+        else:
+            await self.confirmations.load()
         held = await self._store.held()
         reasons = {reason for _, reason in held}
         waiting = [

@@ -137,6 +137,13 @@ class Confirmations:
                 log.error("questions that ran out can't be ended: %s", error)
             await self._pause(SWEEP_EVERY)
 
+    def sender(self, id: str) -> Sender:
+        """Raises SenderMissing."""
+        sender = self._senders().get(id)
+        if sender is None:
+            raise SenderMissing(id)
+        return sender
+
     def status(self, sender: Sender) -> Confirmation:
         question, now = self._about(sender), self._clock()
         return Confirmation(
@@ -155,7 +162,7 @@ class Confirmations:
         `by` is who asked, for the letter and the journal. Raises SenderMissing, AlreadyConfirmed, TooSoon,
         and SigningFailed and StoreError, having sent nothing.
         """
-        sender, now = self._sender(id), self._clock()
+        sender, now = self.sender(id), self._clock()
         if sender.confirmed:
             raise AlreadyConfirmed
         lately = self._questions.letters(sender.contact)
@@ -218,7 +225,7 @@ class Confirmations:
     async def confirm_by_code(self, id: str, typed: str) -> Tried:
         """Somebody typed a code. Each try is counted before it is looked at, so that no crash gives one back.
         Raises SenderMissing and StoreError."""
-        sender = self._sender(id)
+        sender = self.sender(id)
         question = self._about(sender)
         if question is None or not self.status(sender).open:
             return Tried.NOTHING_ASKED
@@ -237,7 +244,7 @@ class Confirmations:
 
     async def vouch(self, id: str) -> None:
         """The operator knows whose address it is. Raises SenderMissing and StoreError."""
-        sender = self._sender(id)
+        sender = self.sender(id)
         if not sender.confirmed:
             await self._confirm(id, sender.contact, by="vouch")
         if self._questions.of(id) is not None:
@@ -291,12 +298,6 @@ class Confirmations:
             not_me=None if link is None else f"{link}/not-me",
         )
         return confirmation(ask, sender.language)
-
-    def _sender(self, id: str) -> Sender:
-        sender = self._senders().get(id)
-        if sender is None:
-            raise SenderMissing(id)
-        return sender
 
     def _about(self, sender: Sender) -> Question | None:
         """The last question, if it was about the address that the sender has now."""

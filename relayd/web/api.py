@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from relayd.web import events, messages, oauth, queue, senders, service, upstreams
+from relayd.web import confirmations, events, messages, oauth, queue, senders, service, upstreams
 from relayd.web.requests import PREFIX, Admit, Row, everybody, failure, guarded, shown
 from relayd.web.service import Service
 
@@ -33,6 +33,7 @@ __all__ = ["Control", "Service", "create_app", "rows"]
 
 
 class Control(
+    confirmations.Control,
     events.Control,
     messages.Control,
     oauth.Control,
@@ -48,6 +49,7 @@ class Control(
 def rows(control: Control) -> list[Row]:
     """Every route there is."""
     return [
+        *confirmations.routes(control),
         *events.routes(control),
         *messages.routes(control),
         *oauth.routes(control),

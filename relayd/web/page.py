@@ -46,6 +46,7 @@ class Page:
     link: Link | None = None
     alert: str | None = None
     done: bool = False
+    lasts: bool = True  # it can be read again, in another language
 
 
 class Pages:

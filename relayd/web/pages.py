@@ -45,11 +45,11 @@ def create_public(
     *,
     pages: Pages,
     fingerprint: Callable[[str], str],
-    secure: bool,
+    secure: Callable[[], bool],
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The app behind `http.public_listen`. `fingerprint` is a keyed hash; `secure`: people reach it by HTTPS;
-    `routes` are served beside ours."""
+    """The app behind `http.public_listen`. `fingerprint` is a keyed hash; `secure` says whether people reach
+    it by HTTPS; `routes` are served beside ours."""
     questions = _Questions(confirmations, pages, fingerprint, secure)
 
     async def nothing_here(request: Request, _: Exception) -> Response:
@@ -91,7 +91,7 @@ class _Questions:
         confirmations: Confirmations,
         pages: Pages,
         fingerprint: Callable[[str], str],
-        secure: bool,
+        secure: Callable[[], bool],
     ) -> None:
         self._confirmations = confirmations
         self._pages = pages
@@ -152,12 +152,12 @@ class _Questions:
         page = replace(page, form=self._form(nonce, found), alert=alert)
         answer = self._pages.answer(page, found.language, 403 if again else 200)
         # No Path: the browser takes the folder of the page as it sees it, also behind a proxy's prefix.
-        answer.set_cookie(COOKIE, nonce, path=None, secure=self._secure, httponly=True, samesite="strict")
+        answer.set_cookie(COOKIE, nonce, path=None, secure=self._secure(), httponly=True, samesite="strict")
         return answer
 
     def _done(self, found: _Open, title: str, sentences: Sequence[str]) -> Response:
         says = [filled(sentence, found.places) for sentence in sentences]
-        return self._pages.answer(Page(title=title, says=says, done=True), found.language)
+        return self._pages.answer(Page(title=title, says=says, done=True, lasts=False), found.language)
 
     async def _from_our_page(self, request: Request, found: _Open) -> bool:
         """The form was shown to this browser, for this link."""

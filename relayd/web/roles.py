@@ -50,6 +50,8 @@ MAY: Mapping[tuple[str, str], frozenset[Role]] = {
     ("PUT", "/senders/{id}"): _APP,
     ("PATCH", "/senders/{id}"): _APP,
     ("DELETE", "/senders/{id}"): _APP,
+    ("GET", "/senders/{id}/confirm"): _READ,
+    ("POST", "/senders/{id}/confirm"): _READ,
     ("POST", "/senders/{id}/oauth"): _APP,
     ("GET", "/senders/{id}/oauth"): _READ,
     ("DELETE", "/senders/{id}/oauth"): _APP,

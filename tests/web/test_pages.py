@@ -112,7 +112,10 @@ class Desk:
 
     def public(self, **options: Any) -> httpx.AsyncClient:
         app = create_public(
-            self.confirmations, pages=self.pages, fingerprint=fingerprint, **{"secure": False, **options}
+            self.confirmations,
+            pages=self.pages,
+            fingerprint=fingerprint,
+            **{"secure": lambda: False, **options},
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://confirm.test")
@@ -324,7 +327,7 @@ async def test_a_cookie_that_is_not_ours_is_replaced(desk: Desk, browser: httpx.
 
 async def test_the_cookie_stays_with_this_site_and_out_of_scripts(desk: Desk) -> None:
     link = await desk.ask()
-    async with desk.public(secure=True) as browser:
+    async with desk.public(secure=lambda: True) as browser:
         cookie = (await browser.get(link)).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
