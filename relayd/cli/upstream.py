@@ -18,6 +18,7 @@ from relayd.cli.options import (
     print_json,
     waiting,
 )
+from relayd.cli.upstream_login import login_command
 from relayd.cli.upstream_probe import probe_command
 
 SOURCES = {
@@ -45,7 +46,11 @@ def upstream_command() -> None:
     Examples:
       relayd upstream discover billing@acme.example
       relayd upstream discover billing@acme.example --host mail.acme.example --look
+      relayd upstream login acme
     """
+
+
+upstream_command.add_command(login_command)
 
 
 upstream_command.add_command(probe_command)
