@@ -80,15 +80,23 @@ class Relayd:
         return self._journal.accepted == self._journal.relayed
 
     def memory(self, what: str) -> float:
-        """MiB of this process: `VmRSS` now, or `VmHWM`, the most there ever was."""
+        """MiB of the daemon: `VmRSS` now, or `VmHWM`, the most there ever was; and what its process for
+        signatures has besides what both share."""
         assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(what))
+        return _kib(f"/proc/{self._process.pid}/status", (what,)) / 1024 + sum(
+            _kib(f"/proc/{child}/smaps_rollup", ("Private_Clean", "Private_Dirty")) / 1024
+            for child in self._children()
+        )
 
     def processor(self) -> float:
-        """Seconds of processor time used since the start."""
+        """Seconds of processor time used since the start, by all its processes."""
         assert self._process is not None
-        return processor_seconds(self._process.pid)
+        return sum(processor_seconds(pid) for pid in (self._process.pid, *self._children()))
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def log(self) -> str:
         return (self.folder / "relayd.log").read_text(errors="replace")[-3000:]
@@ -111,6 +119,11 @@ class Relayd:
             "delivery": {"answer_within": "0s", "parallel": 50},  # 50 at once, as the peer
             "dns": {"nameservers": [self._nameserver]},
         }
+
+
+def _kib(path: str, names: tuple[str, ...]) -> int:
+    lines = Path(path).read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(names))
 
 
 class _Tail:

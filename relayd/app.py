@@ -42,10 +42,12 @@ from relayd.intake.server import Server, listeners
 from relayd.net import systemd
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
+from relayd.signer import Signer
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
 from relayd.upkeep import Upkeep
 from relayd.vault import Vault, VaultError
+from relayd.web import consent
 from relayd.web.api import Service
 from relayd.web.doors import Doors
 from relayd.web.page import Pages
@@ -72,18 +74,21 @@ NEED_RESTART = ("state_dir", "master_key_file", "listen", "status_log", "hostnam
 def run(settings: Settings, config_path: Path) -> int:
     """Run the daemon until SIGTERM. Returns the exit code (sysexits)."""
     logs.set_up(**settings.log.model_dump())
+    signer = Signer.fork()  # before there are threads
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, config_path))
+        return runner.run(_run(settings, config_path, signer))
 
 
-async def _run(settings: Settings, config_path: Path) -> int:
+async def _run(settings: Settings, config_path: Path, signer: Signer) -> int:
     try:
         store = await _open(Path(settings.state_dir))
     except (StoreError, OSError) as error:
         log.critical("%s", error)
         return EX_TEMPFAIL
     try:
-        vault = Vault.open(settings, Path(settings.state_dir), empty_store=await _never_used(store))
+        vault = Vault.open(
+            settings, Path(settings.state_dir), empty_store=await _never_used(store), signer=signer
+        )
         daemon = Daemon(settings, config_path, store, vault)
         await daemon.start()
     except (VaultError, SendersError, ssl.SSLError) as error:
@@ -166,6 +171,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
         self._doors = Doors(self, self._public(), self._settings.http, self._sockets)
         await self.customers.resume()
+        self._warn()
         await self.server.start()
         self._doors.start()
         for work in self.customers.work():
@@ -219,7 +225,7 @@ class Daemon:
             acceptor=self.acceptor,
             logins=Logins(settings.logins),
         )
-        self.vault.sign_at_once(lambda: len(self.server.gate) <= 1)
+        self.store.write_at_once(lambda: len(self.server.gate) <= 1)
         self.status_log = StatusLog(store=self.store, path=Path(settings.status_log))
         self.upkeep = Upkeep(
             store=self.store,
@@ -232,9 +238,11 @@ class Daemon:
 
     def _public(self) -> Starlette:
         """The pages for people."""
+        pages = Pages(lambda: self.parts.settings.platform.name)
         return create_public(
             self.confirmations,
-            pages=Pages(lambda: self.parts.settings.platform.name),
+            pages=pages,
+            routes=consent.routes(self.customers.sign_ins, pages),
             fingerprint=self.vault.fingerprint,
             secure=lambda: (self.parts.settings.http.public_url or "").startswith("https:"),
         )
@@ -325,12 +333,16 @@ class Daemon:
         )
 
     @property
-    def signing(self) -> Customers:
+    def probes(self) -> Customers:
         return self.customers
 
     @property
     def confirmations(self) -> Confirmations:
         return self.customers.confirmations
+
+    @property
+    def signing(self) -> Customers:
+        return self.customers
 
     def language(self, sender: str | None) -> str:
         """The language that this sender reads; English for one that isn't there any more."""
@@ -392,12 +404,18 @@ class Daemon:
 
     async def _after_reload(self, old: Parts) -> None:
         try:
-            await self.customers.resume()
+            await self.customers.resume(old)
         except StoreError as error:
             log.error("held mail that the new settings let go is still held, reload again: %s", error)
+        self._warn()
         for courier in old.couriers.values():
             await courier.close()
         await old.domains.close()
+
+    def _warn(self) -> None:
+        """Say loudly what the operator should mend; `relayd status` says it as long as it lasts."""
+        for note in (*self.vault.warnings, *self.customers.notes):
+            log.error("%s", note)
 
     async def _hang_up(self) -> None:
         self._systemd.reloading()

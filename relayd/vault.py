@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import queue
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from relayd import keyfiles, masterkey
 from relayd.core import dkim, headers
@@ -21,15 +17,9 @@ from relayd.core.settings import Settings
 from relayd.dkimkeys import KeyRing
 from relayd.keyfiles import VaultError
 from relayd.masterkey import MasterKey, NoMasterKey, SealBroken
+from relayd.signer import Signer
 
 __all__ = ["NoMasterKey", "SealBroken", "SigningFailed", "Vault", "VaultError"]
-
-BATCH = 8
-"""Most signatures made before the first of them is answered: enough to share the cost of waking the loop, few
-enough that 20 sessions don't march in step."""
-
-_PADDING = padding.PKCS1v15()
-_SHA256 = hashes.SHA256()
 
 
 class SigningFailed(Exception):
@@ -39,10 +29,17 @@ class SigningFailed(Exception):
 class Vault:
     """Holds the platform's signing keys and what is derived from the master key. Its repr shows no secret."""
 
-    def __init__(self, *, ring: KeyRing, master: bytes | Path, warnings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        ring: KeyRing,
+        master: bytes | Path,
+        warnings: Sequence[str] = (),
+        signer: Signer | None = None,
+    ) -> None:
         """`master` is the master key, or the file it is in: there it may be missing, see `no_master`."""
         self.ring = ring
-        self._signer = _Signer()
+        self._signer = signer or Signer()
         self._stand_in = _private_octets(ring.private(ring.default))
         self._master_file = master if isinstance(master, Path) else None
         self._master = (
@@ -56,7 +53,9 @@ class Vault:
         return f"Vault({self.ring!r})"
 
     @classmethod
-    def open(cls, settings: Settings, state_dir: Path, *, empty_store: bool) -> Vault:
+    def open(
+        cls, settings: Settings, state_dir: Path, *, empty_store: bool, signer: Signer | None = None
+    ) -> Vault:
         """Load the keys that the settings name; relative paths start at `state_dir`.
 
         Keys are made only together with an empty store: made anew later, every record that customers have
@@ -69,7 +68,10 @@ class Vault:
         if empty_store:
             keyfiles.make(master_file, masterkey.new)
         return cls(
-            ring=ring, master=master_file, warnings=(*ring.warnings(), *keyfiles.readable(master_file))
+            ring=ring,
+            master=master_file,
+            warnings=(*ring.warnings(), *keyfiles.readable(master_file)),
+            signer=signer,
         )
 
     @property
@@ -121,15 +123,16 @@ class Vault:
             h, canonical = dkim.signed_part(headers.parse(header))
             chosen = [(domain, selectors.get(domain) or self.ring.default) for domain in domains]
             fields = [
-                _Field(
-                    self.ring.private(selector),
-                    dkim.unsigned(
-                        domain=domain, selector=selector, h=h, body_hash=body_hash, timestamp=timestamp
-                    ),
-                )
+                dkim.unsigned(domain=domain, selector=selector, h=h, body_hash=body_hash, timestamp=timestamp)
                 for domain, selector in chosen
             ]
-            return await self._signer.sign(canonical, fields)
+            signatures = await self._signer.sign(
+                [
+                    (self.ring.private(selector), sha256(canonical + field.hashed).digest())
+                    for (_, selector), field in zip(chosen, fields, strict=True)
+                ]
+            )
+            return b"".join(map(dkim.signature_field, fields, signatures))
         except Exception as error:
             raise SigningFailed(f"no signature: {type(error).__name__}") from error
 
@@ -142,97 +145,8 @@ class Vault:
         those made with it: they count as the same, so that no refused password is tried once more."""
         return self._master.matches(text, fingerprint)
 
-    def sign_at_once(self, alone: Callable[[], bool]) -> None:
-        """While `alone` says that nobody else is being served, sign on the loop: waking a thread and being
-        woken by it takes as long as the signature itself, and delays nobody but the one who waits for it."""
-        self._signer.alone = alone
-
     def close(self) -> None:
         self._signer.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    key: rsa.RSAPrivateKey
-    unsigned: dkim.Unsigned
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    canonical: bytes
-    fields: Sequence[_Field]
-    done: asyncio.Future[bytes]
-
-
-class _Signer:
-    """A thread that signs what waits, a few at a time; what comes alone is signed at once.
-
-    `cryptography` holds no lock of the interpreter while it works, so a second core signs while the loop goes
-    on. An executor would do the same, but hands over each call by itself: 0.1 ms of processor time, a third
-    of the signature.
-    """
-
-    def __init__(self) -> None:
-        self.alone: Callable[[], bool] = lambda: False
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._closed = False
-
-    async def sign(self, canonical: bytes, fields: Sequence[_Field]) -> bytes:
-        if self._closed:
-            raise RuntimeError("the vault is closed")
-        if self.alone():
-            return self._signed(canonical, fields)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="sign", daemon=True)
-            self._thread.start()
-        job = _Job(canonical, fields, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
-        return await job.done
-
-    def close(self) -> None:
-        self._closed = True
-        self._jobs.put(None)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            jobs = [job]
-            while len(jobs) < BATCH and not self._jobs.empty():
-                if (job := self._jobs.get()) is None:
-                    self._jobs.put(None)
-                    break
-                jobs.append(job)
-            answers = [(job, self._sign(job)) for job in jobs]
-            for loop in {job.done.get_loop() for job in jobs}:
-                mine = [(job, answer) for job, answer in answers if job.done.get_loop() is loop]
-                with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                    loop.call_soon_threadsafe(_answer, mine)
-
-    def _sign(self, job: _Job) -> bytes | Exception:
-        try:
-            return self._signed(job.canonical, job.fields)
-        except Exception as error:
-            return error
-
-    def _signed(self, canonical: bytes, fields: Sequence[_Field]) -> bytes:
-        return b"".join(
-            [
-                dkim.signature_field(
-                    field.unsigned, field.key.sign(canonical + field.unsigned.hashed, _PADDING, _SHA256)
-                )
-                for field in fields
-            ]
-        )
-
-
-def _answer(answers: Sequence[tuple[_Job, bytes | Exception]]) -> None:
-    for job, answer in answers:
-        if job.done.done():  # cancelled
-            continue
-        if isinstance(answer, bytes):
-            job.done.set_result(answer)
-        else:
-            job.done.set_exception(answer)
 
 
 def _private_octets(key: rsa.RSAPrivateKey) -> bytes:

@@ -85,8 +85,9 @@ class Connection(Line):
     async def _greet(self) -> None:
         for _ in range(3):  # turns of the loop: what came before us is read by then
             await asyncio.sleep(0)
-        if self._read_ahead:
-            self._say(foreign(self._early_octets().partition(b"\r\n")[0]) or answer.EARLY_TALKER())
+        if self._buffer:
+            early = bytes(self._buffer).partition(b"\r\n")[0]
+            self._say(foreign(early) or answer.EARLY_TALKER())
             return
         greeting = answer.GREETING_LMTP if self._terms.lmtp else answer.GREETING
         self._say(greeting(self._terms.hostname))
@@ -102,7 +103,7 @@ class Connection(Line):
             self._say(answer.CONTROL(line[:-2].decode("utf-8", "replace")))
         elif command is None:
             self._say(self._unknown(word, verb, line))
-        elif verb in _LAST_OF_GROUP and self._read_ahead:
+        elif verb in _LAST_OF_GROUP and self._buffer:
             self._say(answer.OUT_OF_STEP(verb.decode("ascii")))
         elif self._terms.login_required and verb in _NEED_LOGIN and not self._client.logged_in:
             self._say(answer.LOGIN_FIRST() if self._may_log_in else answer.TLS_FIRST())

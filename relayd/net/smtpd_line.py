@@ -23,7 +23,8 @@ from relayd.net.smtpd_terms import Gate, Incoming, Peer, Terms
 # aiosmtpd logs addresses at INFO, content and un-decodable logins at DEBUG.
 logging.getLogger("mail.log").setLevel(logging.WARNING)
 
-STREAM_LIMIT = 64 * 1024  # octets read ahead before the stream is asked; a chunk of DATA has about this size
+STREAM_LIMIT = 64 * 1024  # octets of a line without end, and of a chunk of DATA, about
+BUFFER_MAX = 2 * STREAM_LIMIT  # octets read ahead before the client has to wait, as in asyncio's streams
 END_OF_DATA = b"\r\n.\r\n"
 ERRORS_MAX = 20  # Postfix smtpd_hard_error_limit
 _UCRED = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED, unix(7)
@@ -36,9 +37,14 @@ class Line(SMTP):
 
     def __init__(self, *, terms: Terms, gate: Gate, loop: asyncio.AbstractEventLoop) -> None:
         # Not SMTP.__init__: it inspects every attribute of two objects for each connection.
+        # Nor a StreamReader: a line costs half of what it costs there.
         self.loop = loop
-        self._reader = asyncio.StreamReader(limit=STREAM_LIMIT, loop=loop)
-        asyncio.StreamReaderProtocol.__init__(self, self._reader, self._cb_client_connected, loop)
+        self._buffer = bytearray()  # what came and was not asked for yet
+        self._listening: asyncio.Future[None] | None = None  # who waits for more
+        self._over = False  # nothing more will be read
+        self._error: Exception | None = None  # how the connection was lost
+        self._full = False  # the client has to wait until we have read
+        self._clogged: asyncio.Future[None] | None = None  # we have to wait until the client has
         self._terms = terms
         self._gate = gate
         self._replies: list[bytes] = []
@@ -61,11 +67,10 @@ class Line(SMTP):
     # -- coming and going -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        asyncio.StreamReaderProtocol.connection_made(self, transport)
         self._wire = cast(asyncio.Transport, transport)  # uvloop's are transports by behaviour, not by class
         no = self._gate.enter(self)
         if no is not None:
-            self._writer.write(no.line)
+            self._wire.write(no.line)
             self._hang_up()
             return
         self._secure = transport.get_extra_info("sslcontext") is not None
@@ -77,15 +82,20 @@ class Line(SMTP):
         if self._first_octets:
             self._first_octets = False
             if not data[:1].isalpha() and data[:1] not in b"\r\n":  # TLS, say: a line end may never come
-                self._writer.write(answer.NOT_SMTP(data[:20].decode("latin-1")).line)
+                self._wire.write(answer.NOT_SMTP(data[:20].decode("latin-1")).line)
                 self._turn_away()
-        if not self._deaf:
-            self._reader.feed_data(data)
+        if self._deaf:
+            return
+        self._buffer += data
+        self._wake()
+        if len(self._buffer) > BUFFER_MAX and not self._full:
+            self._full = True
+            self._wire.pause_reading()
 
     def eof_received(self) -> bool:
         """True keeps our side open: a client that sent all and closed its side still gets its answers."""
         self._heard_out = True
-        self._reader.feed_eof()
+        self._no_more()
         if self._deaf:
             self._wire.close()
         return not self._secure  # TLS knows no half-closed connection
@@ -93,12 +103,22 @@ class Line(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self._error = error
+        self._no_more()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._clogged = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._clogged is not None and not self._clogged.done():
+            self._clogged.set_result(None)
+        self._clogged = None
 
     def go_down(self) -> None:
         """End now when nothing is under way; else `_read_line` ends it after that."""
         if self._waiting_since is not None and not self._in_data:
-            self._writer.write(answer.GOING_DOWN().line)
+            self._wire.write(answer.GOING_DOWN().line)
             self._turn_away()
 
     def abort(self) -> None:
@@ -116,7 +136,7 @@ class Line(SMTP):
         """Hang up on a client that may still be sending. Were the socket just closed, the kernel would answer
         what it sends with a reset, and our last reply would be lost on its way."""
         self._closing = self._deaf = True
-        self._reader.feed_eof()
+        self._no_more()
         if self._heard_out or self._wire.is_closing() or not self._wire.can_write_eof():
             self._hang_up()
             return
@@ -131,7 +151,7 @@ class Line(SMTP):
         if self._waiting_since is None:
             due = now + deadlines.command
         elif self._in_data:
-            received = self._received + self._read_ahead
+            received = self._received + len(self._buffer)
             due = self._waiting_since + deadlines.data + received / deadlines.data_rate
         else:
             due = self._waiting_since + deadlines.command
@@ -139,19 +159,41 @@ class Line(SMTP):
             self._timer = self.loop.call_at(due, self._look_at_clock)
             return
         in_data, seconds = answer.DATA_TIMEOUT(deadlines.data_rate), f"{deadlines.command:g}"
-        self._writer.write((in_data if self._in_data else answer.TIMEOUT(seconds)).line)
+        self._wire.write((in_data if self._in_data else answer.TIMEOUT(seconds)).line)
         self._turn_away()
 
     # -- reading and writing ----------------------------------------------------------------------------
 
-    @property
-    def _read_ahead(self) -> int:
-        """Octets that came and were not asked for yet. asyncio has no public word for it; a test holds that
-        the attribute is there on the Python that runs."""
-        return len(self._reader._buffer)  # type: ignore[attr-defined]
+    def _wake(self) -> None:
+        if self._listening is not None and not self._listening.done():
+            self._listening.set_result(None)
 
-    def _early_octets(self) -> bytes:
-        return bytes(self._reader._buffer)  # type: ignore[attr-defined]
+    def _no_more(self) -> None:
+        self._over = True
+        self._wake()
+
+    async def _more(self) -> bool:
+        """Wait for more octets. False when there will be none; the part of a line or message that is left is
+        no command then. Raises ConnectionError."""
+        if self._error is not None:
+            raise self._error
+        if self._over:
+            self._buffer.clear()
+            return False
+        self._read_on()
+        self._listening = self.loop.create_future()
+        try:
+            await self._listening
+        finally:
+            self._listening = None
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _read_on(self) -> None:
+        if self._full:
+            self._full = False
+            self._wire.resume_reading()
 
     def _say(self, reply: Answer) -> None:
         self._replies.append(reply.line)
@@ -166,39 +208,53 @@ class Line(SMTP):
     async def _flush(self) -> None:
         """Replies to a pipelined group go out together (RFC 2920 section 3.2)."""
         if self._replies and not self._deaf:
-            self._writer.write(b"".join(self._replies))
+            self._wire.write(b"".join(self._replies))
             self._replies.clear()
-            if self._wire.get_write_buffer_size():  # hardly ever: a reply fits the kernel's buffer
-                await self._writer.drain()
+            if self._clogged is not None:
+                await self._clogged
 
     async def _read_line(self) -> bytes | None:
         """The next command line with its CRLF; None when there will be none."""
-        if b"\n" not in self._reader._buffer:  # type: ignore[attr-defined]
+        end = self._buffer.find(b"\n")
+        if end < 0:
             self._waiting_since = self.loop.time()
-            await self._flush()
-            if self._gate.closing:
-                self._say(answer.GOING_DOWN())
-                return None
-        try:
-            line: bytes = await self._reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
-            return None
-        except asyncio.LimitOverrunError:
+            try:
+                await self._flush()
+                if self._gate.closing:
+                    self._say(answer.GOING_DOWN())
+                    return None
+                end = await self._line_end()
+            finally:
+                self._waiting_since = None
+        if end >= STREAM_LIMIT:
             self._say(answer.LINE_ENDLESS(STREAM_LIMIT))
             return None
-        finally:
-            self._waiting_since = None
+        if end < 0:
+            return None
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
         if not line.endswith(b"\r\n"):
             self._say(answer.LINE_ENDING())
             return None
         return line
+
+    async def _line_end(self) -> int:
+        """Where the next line ends; STREAM_LIMIT when it doesn't, -1 when no more comes."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > STREAM_LIMIT:
+                return STREAM_LIMIT
+            if not await self._more():
+                return -1
+        return end
 
     async def _read_message(self, incoming: Incoming) -> bool:
         """Ask for a message and read it up to CRLF.CRLF, never past it. False when the client left or had to
         be stopped."""
         # The stream is empty here (out of step otherwise). This CRLF stands for the one that ended DATA: with
         # it an empty message ends with CRLF.CRLF like any other.
-        self._reader.feed_data(b"\r\n")
+        self._buffer += b"\r\n"
         self._say(answer.GO_AHEAD())
         self._in_data, self._received = True, 0
         self._waiting_since = self.loop.time()
@@ -210,37 +266,48 @@ class Line(SMTP):
 
     async def _pass_on(self, incoming: Incoming) -> bool:
         skip = 2  # the CRLF that we put there ourselves
-        done = False
-        while not done:
-            try:
-                data: bytes = await self._reader.readuntil(END_OF_DATA)
-                done = True
-            except asyncio.LimitOverrunError as more:
-                data = await self._reader.readexactly(more.consumed)
-            except asyncio.IncompleteReadError:
-                return False
-            data = data[skip : len(data) - 3 if done else len(data)]
-            skip = 0
+        searched = 0
+        while True:
+            end = self._buffer.find(END_OF_DATA, searched)
+            have = len(self._buffer)
+            if end < 0 and have <= STREAM_LIMIT:
+                searched = max(0, have + 1 - len(END_OF_DATA))
+                if not await self._more():
+                    return False
+                continue
+            # The end may have begun in the last octets; they wait for what comes.
+            upto = end + 2 if end >= 0 else have + 1 - len(END_OF_DATA)
+            with memoryview(self._buffer) as view:
+                data = bytes(view[skip:upto])
+            del self._buffer[: upto if end < 0 else end + len(END_OF_DATA)]
+            skip = searched = 0
             self._received += len(data)
             if self._received > 2 * self._terms.size:
                 self._say(answer.DATA_ENDLESS(self._terms.size))
                 return False
             if data:
                 await incoming.write(data)
-        return True
+            if end >= 0:
+                return True
 
     async def _start_tls(self) -> bool:
         """False when the client went on in clear."""
         assert self._terms.tls is not None
         self._say(answer.TLS_READY())
         await self._flush()
-        if self._read_ahead:
+        if self._buffer:
             self._say(answer.OUT_OF_STEP("STARTTLS"))
             return False
-        # From here to the new transport nothing is awaited that lets clear text into the stream: the writer's
-        # buffer is empty, so its drain() returns at once.
-        await self._writer.start_tls(self._terms.tls, ssl_handshake_timeout=self._terms.deadlines.tls)
-        self._wire = self._writer.transport  # type: ignore[assignment]
+        # From here to the new transport nothing is awaited that lets clear text into the stream.
+        secured = await self.loop.start_tls(
+            self._wire,
+            self,
+            self._terms.tls,
+            server_side=True,
+            ssl_handshake_timeout=self._terms.deadlines.tls,
+        )
+        assert secured is not None
+        self._wire = secured
         self._secure = True
         return True
 

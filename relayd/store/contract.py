@@ -132,6 +132,11 @@ class Fact:
 
 
 class Store(Protocol):
+    def write_at_once(self, alone: Callable[[], bool]) -> None:
+        """While `alone` says that one client is being served, what it sends may be written on the event loop:
+        waking a thread and being woken by it takes as long as a quick disk does, and delays nobody else."""
+        ...
+
     def receive(self) -> Receiving:
         """Open a body that is too large to wait in memory (over CHUNK octets)."""
         ...

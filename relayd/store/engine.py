@@ -45,7 +45,7 @@ class Engine:
         number, self.seq = reading.newest(reader)
         self.numbers = itertools.count(number + 1)
         self.written = Bell()  # the journal grew
-        self.recent: deque[Numbered] = deque(maxlen=RECENT)
+        self.recent: deque[Event] = deque(maxlen=RECENT)
         self._lock = lock
         self._reserve = reserve
         self._writing = writing
@@ -66,6 +66,9 @@ class Engine:
 
     def start(self) -> None:
         self._writer.start()
+
+    def write_at_once(self, alone: Callable[[], bool]) -> None:
+        self._writer.alone = alone
 
     def not_closed(self) -> None:
         if self.closed:
@@ -112,16 +115,16 @@ class Engine:
             raise faults.damaged(self.path, f"a row isn't as it was written: {error!r}") from error
 
     def _committed(self, events: list[Numbered]) -> None:
-        self.recent.extend(events)
+        self.recent.extend([replace(event, seq=seq) for seq, event in events])
         self.seq = events[-1][0]
         self.written.ring()
 
     async def journal(self, after: int, limit: int) -> list[Event]:
         """From memory when it reaches back far enough."""
         self.not_closed()
-        if self.recent and after + 1 >= self.recent[0][0]:
-            start = after + 1 - self.recent[0][0]
-            return [_numbered(*chosen) for chosen in itertools.islice(self.recent, start, start + limit)]
+        if self.recent and after + 1 >= self.recent[0].seq:
+            start = after + 1 - self.recent[0].seq
+            return list(itertools.islice(self.recent, start, start + limit))
         return await self.read(reading.journal, after, limit)
 
     async def wait_journal(self, after: int) -> None:
@@ -136,10 +139,10 @@ class Engine:
         """Finish what waits to be written, then let go of the files."""
         self.closed = True
         self.written.ring()
+        await self._writer.stop()
         await asyncio.to_thread(self._shut)
 
     def _shut(self) -> None:
-        self._writer.stop()
         self._readers.shutdown()
         self._reader.close()
         try:
@@ -149,10 +152,6 @@ class Engine:
         except apsw.Error as error:  # what is in the WAL is safe there
             log.error("%s", faults.fault(error, self.path))
         self._lock.release()
-
-
-def _numbered(seq: int, event: Event) -> Event:
-    return replace(event, seq=seq)
 
 
 Opened = tuple[database.Lock, Reserve, apsw.Connection, apsw.Connection, reading.Found]

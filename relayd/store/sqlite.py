@@ -90,6 +90,9 @@ class SqliteStore:
 
     # --- putting
 
+    def write_at_once(self, alone: Callable[[], bool]) -> None:
+        self._engine.write_at_once(alone)
+
     def receive(self) -> Receiving:
         receiving = SqliteReceiving(next(self._engine.numbers), self._engine.write)
         self._receiving.add(receiving)

@@ -18,18 +18,26 @@ class Bell:
 
     def ring(self) -> None:
         for listener in self._listeners:
-            if not listener.done():
-                listener.set_result(None)
+            _done(listener)
         self._listeners.clear()
 
     async def heard(self, seconds: float | None = None) -> None:
         """Return at the next ring, or after `seconds`."""
-        listener = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        listener = loop.create_future()
         self._listeners.add(listener)
+        timer = None if seconds is None else loop.call_later(seconds, _done, listener)
         try:
-            await asyncio.wait((listener,), timeout=seconds)
+            await listener
         finally:
             self._listeners.discard(listener)
+            if timer is not None:
+                timer.cancel()
+
+
+def _done(listener: asyncio.Future[None]) -> None:
+    if not listener.done():
+        listener.set_result(None)
 
 
 class Watching:

@@ -1,20 +1,22 @@
-"""The one thread that writes, with group commit.
+"""Group commit.
 
-It takes everything that waits (bounded in octets), runs it in one transaction and answers all at once; what
-comes alone commits alone, at once. Rows of many pieces of work go into one statement per table: each call
-into SQLite gives the GIL away, and with a busy event loop it takes up to 5 ms to have it again.
+Everything that waits (bounded in octets) is written in one transaction and answered all at once; what comes
+alone commits alone, at once. Rows of many pieces of work go into one statement per table: each call into
+SQLite gives the GIL away, and with a busy event loop it takes up to 5 ms to have it again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Final
 
 import apsw
@@ -32,6 +34,9 @@ COMPANY: Final = 0.005
 """Seconds that results wait for a message to share their commit. Nobody waits for a result, while a client
 waits for its message, which would stand behind the disk. A crash in these milliseconds is one in which the
 far side had said 250 before the result was committed: that window is there anyway."""
+
+QUICK: Final = 0.001
+"""Seconds. A commit that takes less (on no disk that turns) may hold up the event loop for a lone client."""
 
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
@@ -90,7 +95,8 @@ class Work:
 
 
 class Writer:
-    """Owns the writing connection from `start` to `stop`."""
+    """Owns the writing connection from `start` to `stop`. Groups are made on the event loop and written by a
+    thread: while it writes, the next group gathers."""
 
     def __init__(
         self,
@@ -108,74 +114,141 @@ class Writer:
         self._loop = loop
         self._committed = committed
         self._reserve = reserve
-        self._queue: SimpleQueue[Work | None] = SimpleQueue()
-        self._held_over: Work | None = None
+        self.alone: Callable[[], bool] = lambda: False
+        self._waiting: deque[Work] = deque()
+        self._urgent = False  # somebody waits for something that waits
+        self._patience: asyncio.TimerHandle | None = None
+        self._busy = True  # somebody has the connection: nobody before `start`
+        self._idle = asyncio.Event()
+        self._seconds = math.inf  # that the last commit took
+        self._groups: SimpleQueue[list[Work] | None] = SimpleQueue()  # for the thread
         self._pages = 0
         self._next_checkpoint = CHECKPOINT
         self.broken: StoreError | None = None
         db.set_wal_hook(self._wal_grew)
         self._thread = threading.Thread(target=self._main, name="store-writer", daemon=True)
 
+    # --- on the event loop
+
     def start(self) -> None:
         self._thread.start()
+        self._free()
 
     def submit(self, work: Work) -> None:
-        self._queue.put(work)
+        self._waiting.append(work)
+        self._urgent = self._urgent or work.step != "settle"
+        if not self._busy:
+            self._go_on()
 
-    def stop(self) -> None:
-        """Finish what waits, then end. Blocks; call it from another thread."""
-        self._queue.put(None)
-        self._thread.join()
+    async def stop(self) -> None:
+        """Finish what waits, then end."""
+        self._urgent = True
+        if not self._busy and self._waiting:
+            self._next()
+        await self._idle.wait()
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _go_on(self) -> None:
+        """Results alone wait a little for company."""
+        if self._urgent:
+            self._next()
+        elif self._waiting and self._patience is None:
+            self._patience = self._loop.call_later(COMPANY, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if not self._busy and self._waiting:
+            self._next()
+
+    def _next(self) -> None:
+        """Write what waits. For a lone client it is done here: to wake the thread and to be woken by it takes
+        as long as a quick disk does, and there is nobody else to keep waiting."""
+        group = self._gather()
+        self._busy = True
+        self._idle.clear()
+        if self._seconds < QUICK and group[0].alone is None and self.alone():
+            events = self._written(group)
+            self._answer(group, events)
+            if self._pages >= self._next_checkpoint:
+                self._groups.put([])
+            else:
+                self._free()
+        else:
+            self._groups.put(group)
+
+    def _gather(self) -> list[Work]:
+        """Everything that waits, up to GROUP octets; what has to run alone is a group by itself."""
+        group = [self._waiting.popleft()]
+        size = group[0].size
+        while self._waiting and size < GROUP and group[0].alone is None and self._waiting[0].alone is None:
+            work = self._waiting.popleft()
+            group.append(work)
+            size += work.size
+        self._urgent = bool(self._waiting)
+        return group
+
+    def _free(self) -> None:
+        """The connection is free again."""
+        self._busy = False
+        if self._waiting:
+            self._go_on()
+        if not self._busy and not self._waiting:
+            self._idle.set()
+
+    def _answer_and_free(self, group: list[Work], events: list[Numbered]) -> None:
+        self._answer(group, events)
+        self._free()
+
+    def _answer(self, group: list[Work], events: list[Numbered]) -> None:
+        if events:
+            self._committed(events)
+        for work in group:
+            error: Exception | None = work.error
+            try:
+                if error is None and work.done is not None:
+                    work.done(work.result)
+                elif error is not None and work.failed is not None:
+                    work.failed()
+            except Exception as own:  # a fault of ours; the others are to have their answers all the same
+                error = own
+            if work.answer.done():
+                continue
+            if error is None:
+                work.answer.set_result(work.result)
+            else:
+                work.answer.set_exception(error)
+                work.answer.exception()  # the one who asked may be gone; then it is no surprise
 
     # --- the thread
 
     def _main(self) -> None:
-        while True:
-            group, last = self._gather()
-            if group:
-                self._serve(group)
-            if last:
+        while (group := self._groups.get()) is not None:
+            events = self._written(group) if group else []
+            grown = self._pages >= self._next_checkpoint
+            try:
+                self._loop.call_soon_threadsafe(
+                    self._answer if grown else self._answer_and_free, group, events
+                )
+                if grown:  # when all who waited have been answered
+                    self._checkpoint()
+                    self._loop.call_soon_threadsafe(self._free)
+            except RuntimeError:  # the loop is closed: nobody is left to be answered
                 return
 
-    def _gather(self) -> tuple[list[Work], bool]:
-        """Everything that waits, up to GROUP octets; and whether it was the last."""
-        first = self._held_over or self._queue.get()
-        self._held_over = None
-        if first is None:
-            return [], True
-        group, size = [first], first.size
-        patient = first.step == "settle"
-        until = time.monotonic() + COMPANY
-        while size < GROUP and first.alone is None:
-            try:
-                work = self._queue.get(timeout=max(0.0, until - time.monotonic()) if patient else 0.0)
-            except Empty:
-                break
-            if work is None:
-                return group, True
-            if work.alone is not None:
-                self._held_over = work
-                break
-            group.append(work)
-            size += work.size
-            patient = patient and work.step == "settle"
-        return group, False
+    # --- wherever the group is written
 
-    def _serve(self, group: list[Work]) -> None:
-        events: list[Numbered] = []
+    def _written(self, group: list[Work]) -> list[Numbered]:
         if group[0].alone is not None:
             self._run_alone(group[0])
-        else:
-            try:
-                events = self._commit(group)
-            except Exception as error:
-                events = self._one_by_one(group, error)
+            return []
+        begun = time.monotonic()
         try:
-            self._loop.call_soon_threadsafe(self._answer, group, events)
-        except RuntimeError:  # the loop is closed: nobody is left to be answered
-            return
-        if self._pages >= self._next_checkpoint:
-            self._checkpoint()
+            return self._commit(group)
+        except Exception as error:
+            return self._one_by_one(group, error)
+        finally:
+            self._seconds = time.monotonic() - begun
 
     def _commit(self, group: list[Work]) -> list[Numbered]:
         if self.broken is not None:
@@ -248,27 +321,6 @@ class Writer:
             )
             return self.broken
         return found
-
-    def _answer(self, group: list[Work], events: list[Numbered]) -> None:
-        """On the event loop."""
-        if events:
-            self._committed(events)
-        for work in group:
-            error: Exception | None = work.error
-            try:
-                if error is None and work.done is not None:
-                    work.done(work.result)
-                elif error is not None and work.failed is not None:
-                    work.failed()
-            except Exception as own:  # a fault of ours; the others are to have their answers all the same
-                error = own
-            if work.answer.done():
-                continue
-            if error is None:
-                work.answer.set_result(work.result)
-            else:
-                work.answer.set_exception(error)
-                work.answer.exception()  # the one who asked may be gone; then it is no surprise
 
     def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._pages = pages

@@ -48,7 +48,7 @@ class Bench:
 async def bench(tmp_path: Path) -> Any:
     made = Bench(tmp_path)
     yield made
-    await asyncio.to_thread(made.writer.stop)
+    await made.writer.stop()
     made.db.close()
 
 

@@ -1,0 +1,157 @@
+"""The process that signs: the same signatures as without it, whatever becomes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from relayd.signer import Signer
+
+DIGEST = hashlib.sha256(b"a message").digest()
+
+_BEFORE = """
+import asyncio, hashlib, os, signal, sys
+from cryptography.hazmat.primitives.asymmetric import rsa
+from relayd.signer import Signer
+
+keys = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+digests = [hashlib.sha256(b"%d" % n).digest() for n in range(40)]
+here = asyncio.run(Signer().sign([(key, digest) for digest in digests for key in keys]))
+signer = Signer.fork()
+child = signer._process
+
+async def there():
+    asked = [signer.sign([(key, digest) for key in keys]) for digest in digests]
+    return [one for pair in await asyncio.gather(*asked) for one in pair]
+
+def ended(pid):
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return True
+"""
+
+
+def run(script: str) -> str:
+    """In a process of its own: pytest has threads, and nobody forks with those."""
+    done = subprocess.run(
+        [sys.executable, "-c", _BEFORE + textwrap.dedent(script)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_process_gives_the_same_signatures_in_the_same_order() -> None:
+    run("""
+        assert asyncio.run(there()) == here
+        assert not ended(child)
+    """)
+
+
+def test_a_signal_to_the_whole_group_does_not_end_it_before_the_daemon() -> None:
+    run("""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(child, number)
+        assert asyncio.run(there()) == here
+        assert not ended(child)
+    """)
+
+
+def test_it_has_nothing_open_that_belongs_to_the_daemon() -> None:
+    output = run("""
+        lock = os.open(sys.executable, os.O_RDONLY)
+        other = Signer.fork()
+        asyncio.run(other.sign([(keys[0], digests[0])]))
+        print(sum(int(each) > 2 for each in os.listdir(f"/proc/{other._process}/fd")))
+    """)
+    assert output.strip() == "1", "its end of the line"
+
+
+def test_when_it_dies_what_waits_is_signed_all_the_same() -> None:
+    output = run("""
+        async def with_a_murder():
+            os.kill(child, signal.SIGSTOP)
+            asking = asyncio.ensure_future(there())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            os.kill(child, signal.SIGKILL)
+            return await asking
+
+        import logging; logging.basicConfig(stream=sys.stdout)
+        assert asyncio.run(with_a_murder()) == here
+        assert signer._line is None
+    """)
+    assert "the process that signs is gone" in output
+
+
+def test_more_than_it_can_take_is_signed_here() -> None:
+    run("""
+        async def flood():
+            os.kill(child, signal.SIGSTOP)
+            asking = [asyncio.ensure_future(signer.sign([(keys[0], digests[0])])) for _ in range(3000)]
+            await asyncio.sleep(0)
+            early = sum(one.done() for one in asking)
+            os.kill(child, signal.SIGCONT)
+            assert set(map(tuple, await asyncio.gather(*asking))) == {(here[0],)}
+            assert 0 < early < 3000
+
+        asyncio.run(flood())
+    """)
+
+
+def test_it_ends_with_the_daemon_however_that_ends() -> None:
+    daemon = subprocess.Popen(
+        [sys.executable, "-c", _BEFORE + "print(child, flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with daemon:
+        assert daemon.stdout is not None
+        process = os.pidfd_open(int(daemon.stdout.readline()))
+        daemon.kill()
+        assert select.select([process], [], [], 20)[0] == [process]
+        os.close(process)
+
+
+def test_a_signer_that_is_closed_leaves_no_process_behind() -> None:
+    run("""
+        async def then_close():
+            await there()
+            signer.close()
+
+        asyncio.run(then_close())
+        assert ended(child)
+    """)
+
+
+async def test_a_closed_signer_signs_nothing() -> None:
+    signer = Signer()
+    signer.close()
+    with pytest.raises(RuntimeError):
+        await signer.sign([])
+
+
+async def test_a_key_too_short_is_said_to_whoever_asked() -> None:
+    with pytest.raises(ValueError, match=r"."):
+        await Signer().sign([(rsa.generate_private_key(65537, 1024), b"not a digest")])
+
+
+def test_whoever_gives_up_disturbs_nobody() -> None:
+    run("""
+        async def given_up():
+            first = asyncio.ensure_future(signer.sign([(keys[0], digests[0])]))
+            second = asyncio.ensure_future(signer.sign([(keys[0], digests[1])]))
+            await asyncio.sleep(0)
+            first.cancel()
+            assert await second == [here[2]]
+
+        asyncio.run(given_up())
+    """)
