@@ -373,7 +373,7 @@ def _delivery(parts: Parts) -> Iterator[Finding]:
     only_ipv6 = delivery.egress and all(":" in ip for ip in delivery.egress)
     if direct and only_ipv6 and "ipv4" in delivery.families:
         wanted = "our IPv4 address too: mail leaves over IPv4 as long as delivery.families has it"
-        yield Finding(path=("delivery", "egress"), expected=wanted)
+        yield Finding(path=("delivery", "egress"), expected=wanted, seen="IPv6 addresses alone")
 
 
 def _http(parts: Parts) -> Iterator[Finding]:
