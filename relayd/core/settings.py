@@ -324,7 +324,8 @@ class Settings(Model):
         "/var/lib/relayd", "Queue, journal and keys. Relative paths in this file start here."
     )
     master_key_file: KeyPath = _key(
-        "master.key", "Seals stored secrets. Made with an empty store only; missing later: exit 78."
+        "master.key",
+        "Seals stored secrets. Made with an empty store only; missing later: mail that needs them waits.",
     )
     listen: tuple[Listen, ...] = _key(
         (Listen(address="127.0.0.1", port=2525),),
