@@ -24,18 +24,22 @@ from relayd.core.mailproviders import MailProvider
 from relayd.core.mailproviders.provider import MX, Server, Username, either
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Trouble
-from relayd.core.reply import clean
+from relayd.core.reply import Stage, clean
 from relayd.core.sender import Tls
 from relayd.identity.derived import Derived, derive
 from relayd.net import egress, smtp
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.net.https import Https, Response
-from relayd.net.smtp import Deadlines, Failure
+from relayd.net.smtp import Deadlines, Failure, Session
 from relayd.net.tls import Contexts
 
 DEADLINES = Deadlines(connect=5.0, banner=10.0, ehlo=10.0, tls=10.0)
 """Seconds; a person waits."""
+AT_ONCE = 4
+"""Addresses looked for together: each may make us knock at some twenty doors of strangers."""
+ADDRESSES = 2
+"""Of one server that are tried: one of each family."""
 LOOKED_AT = 8
 """Candidates that are connected to, so that a domain's records can't make us knock at many doors."""
 REDIRECTS = 2
@@ -64,10 +68,15 @@ class Discoverer:
         self._hostname = hostname
         self._families = tuple(families)
         self._deadlines = deadlines
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def discover(self, address: Address, *, host: str | None = None, look: bool = False) -> Discovery:
         """`host` is a server that somebody entered, which is judged beside; `look` connects to the servers
         found and says what they offer, without a login. Never raises for what DNS or a server does."""
+        async with self._turns:
+            return await self._discover(address, host, look)
+
+    async def _discover(self, address: Address, host: str | None, look: bool) -> Discovery:
         derived = await derive(self._resolver, address)
         candidates = await self._candidates(address, derived)
         if look:
@@ -141,20 +150,23 @@ class Discoverer:
         return [*kept, *candidates[LOOKED_AT:]]
 
     async def _look(self, server: Server) -> Seen:
-        ips = await self._addresses(server.host)
-        if not ips:
+        opened: Session | Failure | None = None
+        for ip in (await self._addresses(server.host))[:ADDRESSES]:
+            opened = await smtp.connect(
+                smtp.Server(
+                    host=server.host,
+                    ip=ip,
+                    port=server.port,
+                    protection=Protection.IMPLICIT if server.tls is Tls.IMPLICIT else Protection.VERIFIED,
+                ),
+                hostname=self._hostname,
+                contexts=self._contexts,
+                deadlines=self._deadlines,
+            )
+            if isinstance(opened, Session) or opened.evidence.stage is not Stage.CONNECT:
+                break  # another address of the same server would say the same
+        if opened is None:
             return Seen(answers=False, text=f"{server.host} has no address that we may connect to")
-        opened = await smtp.connect(
-            smtp.Server(
-                host=server.host,
-                ip=ips[0],
-                port=server.port,
-                protection=Protection.IMPLICIT if server.tls is Tls.IMPLICIT else Protection.VERIFIED,
-            ),
-            hostname=self._hostname,
-            contexts=self._contexts,
-            deadlines=self._deadlines,
-        )
         if isinstance(opened, Failure):
             return Seen(answers=False, text=clean(opened.evidence.text))
         offers = opened.offers.auth

@@ -15,7 +15,7 @@ import pytest
 from relayd.core.address import Address
 from relayd.core.discovery import Confidence, Discovery, Note, Source
 from relayd.core.findings import Kind
-from relayd.identity.discover import LOOKED_AT, Discoverer, base_domain
+from relayd.identity.discover import AT_ONCE, LOOKED_AT, Discoverer, base_domain
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.net.https import Https
@@ -82,9 +82,13 @@ class Bench:
         self, address: str, *, allow: tuple[str, ...] = ("127.0.0.0/8",), **asked: Any
     ) -> Discovery:
         local, _, domain = address.partition("@")
+        async with asyncio.timeout(20):
+            return await self.discoverer(allow).discover(Address(local, domain), **asked)
+
+    def discoverer(self, allow: tuple[str, ...] = ("127.0.0.0/8",)) -> Discoverer:
         guard = Guard(allow)
         https = Https(resolver=self.resolver, guard=guard, contexts=self.contexts, port=self.port, deadline=5)
-        found = Discoverer(
+        return Discoverer(
             resolver=self.resolver,
             guard=guard,
             https=https,
@@ -92,8 +96,6 @@ class Bench:
             hostname="relay.my.platform.example",
             families=("ipv4",),
         )
-        async with asyncio.timeout(20):
-            return await found.discover(Address(local, domain), **asked)
 
 
 @pytest.fixture(scope="module")
@@ -368,6 +370,39 @@ async def test_a_server_that_lets_nobody_log_in_is_none_for_sending(bench: Bench
     assert only.seen is not None
     assert not only.seen.answers
     assert "log in" in only.seen.text
+
+
+async def test_a_dead_address_does_not_hide_the_other_one(bench: Bench) -> None:
+    async with mail_server(bench, users={"billing@acme.example": "x"}):
+        bench.zone.set("smtp.acme.example", "A", "127.0.0.99", "127.0.0.1")
+        found = await bench.discover("billing@acme.example", look=True)
+
+    assert found.candidates[0].seen is not None
+    assert found.candidates[0].seen.answers
+
+
+async def test_only_some_addresses_are_looked_for_together(bench: Bench) -> None:
+    waiting, most, go = 0, 0, asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        if waiting == AT_ONCE:
+            go.set()
+        await go.wait()
+        waiting -= 1
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bench.zone.set("_submission._tcp.acme.example", "SRV", f"0 1 {port} smtp.acme.example.")
+        discoverer = bench.discoverer()
+        asked = [Address(f"a{number}", "acme.example") for number in range(2 * AT_ONCE)]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(discoverer.discover(one, look=True) for one in asked))
+
+    assert most == AT_ONCE
 
 
 async def test_a_certificate_for_another_name_is_said(bench: Bench) -> None:

@@ -34,7 +34,7 @@ DOORS = {
     "net/smtp.py": "to an address it is given; its callers are below",
     "net/https.py": "judges each address itself, redirects too",
     "net/authority.py": "judges the addresses of nameservers that DNS names",
-    "net/greeting.py": "to the mail servers of large providers, when the operator asks whether port 25 is open",
+    "net/greeting.py": "to mail servers of large providers, when the operator asks about port 25",
     "net/dns.py": "asks the machine's own names for hosts of the operator alone",
     "cli": "commands of the operator, to our own listener",
 }
