@@ -7,6 +7,8 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relayd.core import mailproviders
 from relayd.core.address import parse_domain
@@ -183,3 +185,21 @@ def test_a_server_that_somebody_entered_is_known(host: str, id: str | None) -> N
 def test_a_row_is_found_by_its_id() -> None:
     assert id_of(mailproviders.get("gmx")) == "gmx"
     assert mailproviders.get("nobody") is None
+
+
+@given(st.text(max_size=300) | st.from_regex(r"[a-z0-9.-]{0,80}", fullmatch=True))
+def test_any_name_can_be_looked_up(name: str) -> None:
+    for row in (mailproviders.of_domain(name), mailproviders.of_mx(name), mailproviders.of_server(name)):
+        assert row is None or row in TABLE
+
+
+@given(
+    st.sampled_from([(row, end) for row in TABLE for end in row.mx]),
+    st.from_regex(r"[a-z]{1,9}", fullmatch=True),
+)
+def test_an_mx_belongs_to_a_provider_at_whole_labels_only(
+    known: tuple[MailProvider, str], label: str
+) -> None:
+    row, end = known
+    assert mailproviders.of_mx(f"{label}.{end}") is row
+    assert mailproviders.of_mx(f"{label}{end}") is not row

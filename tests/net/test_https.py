@@ -17,7 +17,7 @@ from relayd.net.egress import Guard
 from relayd.net.https import Https, Response
 from relayd.net.tls import Contexts
 from relayd.sandbox.certificates import Authority
-from relayd.sandbox.zone import NameServer, Zone
+from relayd.sandbox.zone import DnsFault, NameServer, Zone
 
 ZONE = """
 page.example           A     127.0.0.1
@@ -278,10 +278,13 @@ async def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
 
 
 async def test_what_is_posted_is_not_sent_on(tmp_path: Path) -> None:
-    async with page(tmp_path, redirect("https://page.example/b").replace(b"302", b"307")) as (
-        served,
-        contexts,
-    ), door(served, contexts) as https:
+    async with (
+        page(tmp_path, redirect("https://page.example/b").replace(b"302", b"307")) as (
+            served,
+            contexts,
+        ),
+        door(served, contexts) as https,
+    ):
         answer = await https.post("https://page.example/a", form={"secret": "x"})
 
     assert isinstance(answer, Response)
@@ -330,6 +333,13 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(tmp_path: P
         async with door(served, contexts, deadline=0.3) as https:
             assert kind_of(await https.get("https://page.example/")) is FaultKind.TIMEOUT
         silent.set()
+
+
+async def test_trouble_with_dns_is_no_proof_that_a_host_is_missing(tmp_path: Path) -> None:
+    zone = Zone(ZONE)
+    zone.fault("page.example", DnsFault.SERVFAIL)
+    async with page(tmp_path) as (served, contexts), door(served, contexts, zone=zone) as https:
+        assert kind_of(await https.get("https://page.example/")) is FaultKind.DNS
 
 
 async def test_a_closed_port_is_said(tmp_path: Path) -> None:
