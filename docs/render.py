@@ -14,6 +14,8 @@ from relayd.core import phrases, reasons, settings_docs
 from relayd.core.mailproviders import MailProvider, benelux, english, french, german, services, worldwide
 from relayd.core.mailproviders.provider import MX, FromRule, Step, Username
 from relayd.core.reasons import Reason
+from relayd.web import roles
+from relayd.web.roles import Role
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,11 +26,25 @@ def rendered() -> dict[Path, str]:
     parts = {
         docs / "configuration.md": ("keys", settings_docs.table()),
         docs / "commands.md": ("commands", reference.reference()),
+        docs / "api.md": ("routes", routes_table()),
         docs / "status-log.md": ("reasons", reasons_table()),
         docs / "upstream-providers.md": ("providers", providers_tables()),
     }
     pages = {path: between(path.read_text(), name, new) for path, (name, new) in parts.items()}
     return {ROOT / "config.example.yaml": settings_docs.example(), **pages}
+
+
+def routes_table() -> str:
+    """Which role may use which route of the API."""
+    roles_shown = [role for role in Role if role is not Role.ADMIN]
+    head = ["| request | " + " | ".join(roles_shown) + " |", "|---|" + "---|" * len(roles_shown)]
+    rows = [
+        f"| `{method} {re.sub(r'{(.*?)}', lambda place: place[1].upper(), path)}` | "
+        + " | ".join("yes" if role in allowed else "" for role in roles_shown)
+        + " |"
+        for (method, path), allowed in roles.MAY.items()
+    ]
+    return "\n".join([*head, *rows]) + "\n"
 
 
 def reasons_table() -> str:

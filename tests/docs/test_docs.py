@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from relayd.cli.root import COMMANDS, relayd
 from relayd.config import ConfigErrors, load
 from relayd.core.mailproviders import TABLE
 from relayd.core.reasons import Reason
+from relayd.web.roles import MAY
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -74,7 +76,7 @@ def test_links_lead_to_something(page: Path) -> None:
 # Every other place comes and goes, or belongs to one machine.
 HOSTS = {
     *("check.spamhaus.org", "dmarc.org", "keepachangelog.com", "rogerbinns.github.io", "semver.org"),
-    *("www.rfc-editor.org", "localhost"),
+    *("www.rfc-editor.org", "localhost", "127.0.0.1", "relay.example.net"),
 }
 PROVIDERS = {
     urlsplit(link).netloc for row in TABLE for link in (row.source, *(need.link for need in row.needs))
@@ -206,7 +208,7 @@ def test_configs_load(page: Path, tmp_path: Path) -> None:
             here.parent.mkdir(parents=True, exist_ok=True)
             if path.endswith((".password", ".secret", ".key")):
                 here.touch(mode=0o600)
-                here.write_text("correct horse battery staple")
+                here.write_text("correct-horse-battery-staple")
         moved = re.sub(r"(?<![\w.])/(etc|var|run)/", f"{tmp_path}/\\1/", text)
         whole = merged({**BASE, "state_dir": str(tmp_path)}, yaml.safe_load(moved))
         (tmp_path / "relayd.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
@@ -214,6 +216,44 @@ def test_configs_load(page: Path, tmp_path: Path) -> None:
             load(tmp_path / "relayd.yaml", {})
         except ConfigErrors as problems:
             pytest.fail(f"{page.name}:{line}\n{problems}")
+
+
+# --- the API ---
+
+PLACES = {"{id}": "ID", "{verb}": "VERB", "{domain}": "DOMAIN"}
+
+
+def routes() -> set[tuple[str, str]]:
+    """Method and path of every route, as the page writes them."""
+    return {
+        (method, re.sub(r"\{\w+\}", lambda place: PLACES[place[0]], f"/api/v1{path}")) for method, path in MAY
+    }
+
+
+def test_every_route_of_the_api_is_described_with_an_example_that_asks_for_it() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    described = set(re.findall(r"^### ([A-Z]+) (\S+)$", text, re.MULTILINE))
+
+    assert described == routes()
+    for method, path in routes():
+        section = re.split(rf"^### {method} {path}$", text, flags=re.MULTILINE)[1].partition("\n### ")[0]
+        asked = re.sub(r"ID|VERB|DOMAIN", r"[\\w.-]+", path)
+        calls = [
+            call.replace("\\\n", " ")
+            for call in re.findall(r"^curl .*?(?=\ncurl |```)", section, re.M | re.S)
+        ]
+        assert any(
+            re.search(rf"{asked}(?=['? ]|$)", call) and (method == "GET" or f"-X {method} " in call)
+            for call in calls
+        ), (method, path)
+
+
+def test_bodies_in_the_examples_of_the_api_are_json() -> None:
+    bodies = re.findall(r"-d '(.*?)'", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+
+    assert len(bodies) > 10
+    for body in bodies:
+        json.loads(body)
 
 
 # --- names ---
