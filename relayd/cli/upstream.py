@@ -24,6 +24,7 @@ from relayd.cli.upstream_probe import probe_command
 SOURCES = {
     "table": "relayd knows this provider",
     "mx": "by the domain's MX",
+    "spf": "by the domain's SPF record",
     "autoconfig": "as the domain publishes for mail programs",
     "srv": "as the domain's SRV records say",
     "guess": "guessed",

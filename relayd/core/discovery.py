@@ -15,6 +15,7 @@ class Source(StrEnum):
 
     TABLE = "table"  # the address is the provider's own
     MX = "mx"  # the domain's MX belongs to a provider in the table
+    SPF = "spf"  # the MX hides the provider, but the domain's SPF record includes one
     AUTOCONFIG = "autoconfig"  # the domain, or its mail host, publishes settings for mail programs
     SRV = "srv"  # the domain's SRV records (RFC 6186, 8314)
     GUESS = "guess"  # the usual names
@@ -29,6 +30,7 @@ class Confidence(StrEnum):
 _CONFIDENCE = {
     Source.TABLE: Confidence.CERTAIN,
     Source.MX: Confidence.CERTAIN,
+    Source.SPF: Confidence.LIKELY,
     Source.AUTOCONFIG: Confidence.LIKELY,
     Source.SRV: Confidence.LIKELY,
     Source.GUESS: Confidence.GUESS,

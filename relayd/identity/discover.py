@@ -78,24 +78,36 @@ class Discoverer:
 
     async def _discover(self, address: Address, host: str | None, look: bool) -> Discovery:
         derived = await derive(self._resolver, address)
-        candidates = await self._candidates(address, derived)
+        home, source = await self._home(address, derived)
+        if home is not None:
+            candidates = _of_table(address, home, source, derived.exchangers)
+        else:
+            candidates = await self._candidates(address, derived)
         if look:
             candidates = await self._looked_at(candidates)
         discovery = Discovery(
             address=address,
-            provider=derived.home,
+            provider=home,
             exchangers=derived.exchangers,
             candidates=tuple(candidates),
-            notes=tuple(_notes(address, derived, candidates)),
+            notes=() if home is not None else tuple(_notes(address, derived, candidates)),
         )
         if host is None:
             return discovery
         return replace(discovery, finding=await self._judged(host, discovery))
 
-    async def _candidates(self, address: Address, derived: Derived) -> list[Candidate]:
-        if derived.home is not None:
+    async def _home(self, address: Address, derived: Derived) -> tuple[MailProvider | None, Source]:
+        """The provider that has the mailbox, and how that is known. A filter before it hides it from the MX,
+        but the domain's SPF record has to include who sends for it."""
+        if derived.home is not None or _filter(derived) is None:
             known = mailproviders.of_domain(address.domain) is not None
-            return _of_table(address, derived, Source.TABLE if known else Source.MX)
+            return derived.home, Source.TABLE if known else Source.MX
+        texts = await self._resolver.txt(address.domain)
+        records = texts.records if isinstance(texts, Found) else ()
+        policy = next((record for record in records if record.lower().startswith("v=spf1 ")), "")
+        return mailproviders.of_spf(policy), Source.SPF
+
+    async def _candidates(self, address: Address, derived: Derived) -> list[Candidate]:
         if isinstance(derived.answer, Missing) and not derived.answer.domain:
             return []
         published = await self._published(address, derived.exchangers)
@@ -113,6 +125,7 @@ class Discoverer:
     async def _published(self, address: Address, exchangers: Sequence[str]) -> Sequence[Published]:
         """From the domain itself, else from whoever runs its MX. The address goes along, as it does from any
         mail program: some hosters have a file for each mailbox."""
+        await asyncio.to_thread(public_suffixes)  # read once, which takes 40 ms
         hosts = dict.fromkeys([address.domain, *filter(None, map(base_domain, exchangers))])
         pages = [page for host in list(hosts)[:2] for page in _pages(host, address)]
         for files in await asyncio.gather(*(self._file(page, address) for page in pages)):
@@ -210,19 +223,19 @@ def _holds(candidate: Candidate) -> bool:
     return candidate.source is not Source.GUESS
 
 
-def _of_table(address: Address, derived: Derived, source: Source) -> list[Candidate]:
-    assert derived.home is not None
-    home = derived.home
+def _of_table(
+    address: Address, home: MailProvider, source: Source, exchangers: Sequence[str]
+) -> list[Candidate]:
     return [
         Candidate(
-            server=replace(server, host=derived.exchangers[0]) if server.host == MX else server,
+            server=replace(server, host=exchangers[0]) if server.host == MX else server,
             source=source,
-            derived=True,
+            derived=source is not Source.SPF,  # it says who may send for the domain, not who has its mail
             username=_username(home, address),
             mechanisms=home.mechanisms,
         )
         for server in home.servers
-        if server.host != MX or derived.exchangers
+        if server.host != MX or exchangers
     ]
 
 
@@ -283,18 +296,24 @@ def _pages(host: str, address: Address) -> tuple[str, str]:
 
 def base_domain(host: str) -> str | None:
     """The part of a name that somebody registered: `example.co.uk` of `mx.example.co.uk`."""
-    base = _public_suffixes().privatesuffix(host)
+    base = public_suffixes().privatesuffix(host)
     return base if isinstance(base, str) else None
 
 
 @functools.cache
-def _public_suffixes() -> publicsuffixlist.PublicSuffixList:
+def public_suffixes() -> publicsuffixlist.PublicSuffixList:
     return publicsuffixlist.PublicSuffixList()
 
 
+def _filter(derived: Derived) -> str | None:
+    """The service that stands before the mailbox: a house that we know the servers of, and no mailboxes."""
+    if derived.home is not None or not derived.exchangers:
+        return None
+    family = providers.recognise(derived.exchangers[0])
+    return None if family is None else providers.card(family).name
+
+
 def _notes(address: Address, derived: Derived, found: Sequence[Candidate]) -> list[tuple[Note, str]]:
-    if derived.home is not None:
-        return []
     answer, domain = derived.answer, address.domain
     if isinstance(answer, Missing) and not answer.domain:
         return [(Note.NO_DOMAIN, domain)]
@@ -303,12 +322,12 @@ def _notes(address: Address, derived: Derived, found: Sequence[Candidate]) -> li
         notes.append((Note.DNS_TROUBLE, domain))
     elif isinstance(answer, Found) and not derived.exchangers:
         notes.append((Note.NO_MAIL, domain))
-    family = providers.recognise(derived.exchangers[0]) if derived.exchangers else None
-    if family is not None:
-        notes.append((Note.FILTERED, providers.card(family).name))
+    filtered = _filter(derived)
+    if filtered is not None:
+        notes.append((Note.FILTERED, filtered))
     if derived.no_service:
         notes.append((Note.NO_SERVICE, domain))
-    if not found and family is None:
+    if not found and filtered is None:
         notes.append((Note.NOTHING_FOUND, domain))
     elif found and all(one.source is Source.GUESS for one in found):
         notes.append((Note.ONLY_GUESSES, domain))

@@ -182,6 +182,21 @@ def test_a_server_that_somebody_entered_is_known(host: str, id: str | None) -> N
     assert id_of(mailproviders.of_server(host)) == id
 
 
+@pytest.mark.parametrize(
+    ("record", "id"),
+    [
+        ("v=spf1 include:_spf.google.com ~all", "google-workspace"),
+        ("v=spf1 ip4:192.0.2.1 +include:SPF.protection.outlook.com -all", "microsoft-365"),
+        ("v=spf1 include:spf.infomaniak.ch include:_spf.google.com -all", "infomaniak"),
+        ("v=spf1 exp=include:_spf.google.com -all", None),
+        ("v=spf1 -all", None),
+        ("", None),
+    ],
+)
+def test_an_spf_record_says_who_sends_for_a_domain(record: str, id: str | None) -> None:
+    assert id_of(mailproviders.of_spf(record)) == id
+
+
 def test_a_row_is_found_by_its_id() -> None:
     assert id_of(mailproviders.get("gmx")) == "gmx"
     assert mailproviders.get("nobody") is None

@@ -330,6 +330,23 @@ async def test_a_filter_before_the_mailbox_is_said(bench: Bench) -> None:
     assert (Note.FILTERED, "Mimecast") in (await bench.discover("billing@mimecast.example")).notes
 
 
+async def test_behind_a_filter_the_spf_record_says_whose_customer_the_domain_is(bench: Bench) -> None:
+    bench.zone.add("mimecast.example", "TXT", "google-site-verification=x")
+    bench.zone.add(
+        "mimecast.example",
+        "TXT",
+        "v=spf1 include:eu._netblocks.mimecast.com ?INCLUDE:spf.protection.outlook.com -all",
+    )
+
+    found = await bench.discover("billing@mimecast.example")
+
+    assert found.provider is not None
+    assert found.provider.id == "microsoft-365"
+    assert shown(found) == [("smtp.office365.com", 587, "starttls", "spf", False)]
+    assert found.candidates[0].confidence is Confidence.LIKELY
+    assert notes(found) == []
+
+
 async def test_trouble_with_dns_is_no_proof_of_anything(bench: Bench) -> None:
     bench.zone.fault("*", DnsFault.SERVFAIL)
 

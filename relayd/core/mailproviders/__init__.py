@@ -21,6 +21,7 @@ TABLE: tuple[MailProvider, ...] = (
 _BY_ID = {row.id: row for row in TABLE}
 _BY_DOMAIN = {domain: row for row in TABLE for domain in row.domains}
 _BY_MX = {suffix: row for row in TABLE for suffix in row.mx}
+_BY_SPF = {row.spf: row for row in TABLE if row.spf is not None}
 _BY_HOST = {server.host: row for row in reversed(TABLE) for server in row.servers}
 
 
@@ -42,6 +43,13 @@ def of_mx(host: str) -> MailProvider | None:
     return next((_BY_MX[end] for end in ends if end in _BY_MX), None)
 
 
+def of_spf(record: str) -> MailProvider | None:
+    """The first provider that an SPF record includes: where the mailboxes are, when the MX doesn't say it."""
+    terms = (term.lstrip("+?~-") for term in record.lower().split())
+    names = (term.removeprefix("include:") for term in terms if term.startswith("include:"))
+    return next((_BY_SPF[name] for name in names if name in _BY_SPF), None)
+
+
 def of_server(host: str) -> MailProvider | None:
     """The provider whose submission server this is; of several that share it, the first in the table."""
     name = host.rstrip(".").lower()
@@ -50,4 +58,4 @@ def of_server(host: str) -> MailProvider | None:
     )
 
 
-__all__ = ["TABLE", "MailProvider", "get", "of_domain", "of_mx", "of_server"]
+__all__ = ["TABLE", "MailProvider", "get", "of_domain", "of_mx", "of_server", "of_spf"]

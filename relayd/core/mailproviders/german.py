@@ -326,6 +326,7 @@ ROWS = (
         name="Infomaniak",
         domains=listed("ik.me ikmail.com etik.com"),
         mx=("infomaniak.ch", "infomaniak.com"),
+        spf="spf.infomaniak.ch",
         servers=either("mail.infomaniak.com"),
         needs=(
             need(Step.MAILBOX_PASSWORD, "https://www.infomaniak.com/en/support/faq/admin2/email-service"),

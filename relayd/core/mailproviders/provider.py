@@ -94,6 +94,7 @@ class MailProvider:
         str, ...
     ] = ()  # addresses at these are the provider's own: nobody else publishes DNS there
     mx: tuple[str, ...] = ()  # ends of host names, at a dot, that domains of customers have as MX
+    spf: str | None = None  # what its customers include in their SPF record
     username: Username = Username.ADDRESS
     fixed_username: str | None = None
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
