@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relayd.core import phrases
 from relayd.core.address import Address
-from relayd.core.mail import IfUnproven, Rung
+from relayd.core.mail import IfUnproven, Proof, Rung
 from relayd.core.phrases import todo as words
 from relayd.core.policy import Plan, Platform, Proven
 from relayd.core.reasons import Actor, Reason
@@ -65,13 +65,14 @@ def tasks(found: Outlook) -> list[Task]:
 STATES = [
     (
         replace(SENDER, send_as=rung, if_unproven=if_unproven, confirmed=confirmed, upstream=upstream),
-        Proven(platform_key=platform_key, own_key=own_key, login_refused=refused),
+        Proven(platform_key=platform_key, own_key=own_key, own_spf=own_spf, login_refused=refused),
     )
-    for rung, if_unproven, confirmed, upstream, platform_key, own_key, refused in itertools.product(
+    for rung, if_unproven, confirmed, upstream, platform_key, own_key, own_spf, refused in itertools.product(
         Rung,
         IfUnproven,
         (True, False),
         (None, SERVER, replace(SERVER, sealed=True)),
+        (True, False),
         (True, False),
         (True, False),
         (None, Reason.AUTH_WRONG_PASSWORD),
@@ -150,6 +151,14 @@ def test_where_spf_proves_something_too_it_is_the_other_way_out() -> None:
 
     for language in phrases.LANGUAGES:
         assert "include:my.platform.example" in words.text(todo, language)
+
+
+def test_what_spf_proves_needs_no_key() -> None:
+    found = look(proven=Proven(platform_key=True, own_key=False, own_spf=True), send_as=Rung.OWN)
+
+    assert found.todo == ()
+    assert isinstance(found.plan, Plan)
+    assert found.plan.proof is Proof.SPF
 
 
 def test_an_unconfirmed_sender_is_told_what_comes_after_too() -> None:
