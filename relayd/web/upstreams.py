@@ -42,7 +42,7 @@ async def _discover(control: Control, request: Request) -> JSONResponse:
         raise Refused(400, "host is not the name of a server", "leave it out, or write smtp.example.com")
     if not isinstance(look, bool):
         raise Refused(400, "look is neither true nor false", "true connects to the servers that are found")
-    language = body.get("lang")
+    language = body.get("lang", request.query_params.get("lang"))
     if language is not None and not isinstance(language, str):
         raise Refused(400, "lang is not a text", "use one of: " + ", ".join(phrases.LANGUAGES))
     language = known_language(language)

@@ -51,12 +51,12 @@ class Desk:
         return self.found
 
 
-async def ask(desk: Desk, body: Any) -> tuple[int, Any]:
+async def ask(desk: Desk, body: Any, query: str = "") -> tuple[int, Any]:
     app = create_app(desk)  # type: ignore[arg-type]  # the other nouns are not asked
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://localhost", trust_env=False
     ) as client:
-        answer = await client.post("/api/v1/upstreams/discover", json=body)
+        answer = await client.post(f"/api/v1/upstreams/discover{query}", json=body)
     return answer.status_code, answer.json()
 
 
@@ -79,6 +79,11 @@ async def test_the_card_of_a_provider_is_told_in_one_language() -> None:
     assert step["step"] == "smtp_auth_admin"
     assert step["text"].startswith("Ein Administrator")
     assert step["link"] == "https://aka.ms/smtp_auth_disabled"
+
+
+async def test_the_language_may_stand_in_the_query_as_everywhere() -> None:
+    _, found = await ask(Desk(), {"address": str(BILLING)}, "?lang=nl")
+    assert found["provider"]["username"]["text"] == "het hele e-mailadres"
 
 
 async def test_without_a_language_there_are_all_of_them() -> None:
