@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,11 +31,13 @@ from relayd.identity.accounts import LoginRefused
 from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
-from relayd.identity.oauth import OAuth
-from relayd.identity.signin import SignIns
+from relayd.identity.failedlogins import FailedLogins
 from relayd.identity.firstmail import FirstMail
+from relayd.identity.oauth import OAuth
+from relayd.identity.probe import Tell
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
-from relayd.identity.upstreams import Upstreams
+from relayd.identity.signin import SignIns
+from relayd.identity.upstreams import Result, Upstreams
 from relayd.parts import Parts
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.vault import Vault
@@ -119,13 +122,26 @@ class Customers:
             public_url=lambda: parts().settings.http.public_url,
             clock=clock,
         )
+        self._failed_logins = FailedLogins(
+            store=store,
+            sender=lambda id: parts().senders.get(id),
+            refused=lambda: credentials.of_senders,
+            post=lambda: parts().post,
+            platform=lambda: parts().settings.platform.name,
+            clock=clock,
+        )
         self._first_mail = FirstMail(
             store=store, senders=lambda: parts().senders, confirmations=self.confirmations
         )
 
     def work(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What runs beside the rest until it is cancelled."""
-        return self.confirmations.run(), self._first_mail.run()
+        return (
+            self.confirmations.run(),
+            self._first_mail.run(),
+            self._failed_logins.run(),
+            self.upstreams.run(),
+        )
 
     # --- what the API asks
 
@@ -138,8 +154,12 @@ class Customers:
     def outlook(self, sender: Sender) -> Outlook:
         """What its mail would get now, and what it lacks, from what is known without asking anybody."""
         parts, key = self._parts(), self._vault.ring.keys[0]
+        platform = parts.settings.platform
+        include = platform.spf_include or platform.return_path or platform.domain
         publish = Publish(
-            own=_txt(key, sender.contact.domain), platform=_txt(key, parts.settings.platform.domain)
+            own=_txt(key, sender.contact.domain),
+            platform=_txt(key, platform.domain),
+            spf_include=include if parts.domains.egress.addresses else None,
         )
         return parts.dresser.outlook(sender, publish)
 
@@ -183,6 +203,17 @@ class Customers:
         await self._follow([Changed(entry=entry, created=False, keys=("confirmed",))])
         return entry
 
+    async def probe(
+        self, id: str, tell: Tell, *, upstream: Mapping[str, object] | None, send: bool, again: bool
+    ) -> Result:
+        """Probe the sender's server; `upstream`: with these changes to it, before they are saved."""
+        typed = None if upstream is None else self.book.typed(id, upstream)
+        return await self.upstreams.probe(id, tell, typed=typed, send=send, again=again)
+
+    async def arrived(self, id: str, shown: str) -> bool:
+        """A test mail arrived with this From. Returns whether it is the right one."""
+        return await self.upstreams.saw(id, shown)
+
     # --- signing in at a provider
 
     def login(self, hop: Hop) -> Upstream | None:
@@ -199,7 +230,9 @@ class Customers:
         entry = self.book.entry(id)
         if entry is None:
             return
-        if Hop(Route.UPSTREAM, id).key not in self._credentials.refused:  # else the probe that follows does it
+        if (
+            Hop(Route.UPSTREAM, id).key not in self._credentials.refused
+        ):  # else the probe that follows does it
             await self._release([Selection(sender=id, held=Reason.AUTH_TOKEN_EXPIRED)])
         await self._follow([Changed(entry=entry, created=False, keys=("upstream.oauth",))])
 
@@ -259,9 +292,12 @@ class Customers:
     async def _follow(self, changes: Sequence[Changed]) -> None:
         """After a change, which is kept whatever happens here."""
         try:
-            held = await self._store.held()
+            held: defaultdict[str, set[Reason]] = defaultdict(set)
+            for id, reason in await self._store.held():
+                held[id].add(reason)
             for change in changes:
-                await self._resume(change, {reason for id, reason in held if id == change.entry.sender.id})
+                if change.keys:
+                    await self._resume(change, held[change.entry.sender.id])
         except StoreError as error:
             log.error("mail that changed senders let go is still held, reload: %s", error)
         self._look_at({change.entry.sender for change in changes if SAYS_WHO & {*change.keys}})
@@ -273,9 +309,9 @@ class Customers:
         server = any(key.partition(".")[0] == "upstream" for key in change.keys)
         if server:
             over |= {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
-        if sender.upstream is not None and (server or "address" in change.keys):
+        if _usable(sender) and (server or "address" in change.keys):
             self.upstreams.changed(sender.id)
-        elif server:
+        elif server and sender.upstream is None:
             await self.let_log_in(Hop(Route.UPSTREAM, sender.id))
             over |= LOGIN_REFUSED
         await self._release(Selection(sender=sender.id, held=reason) for reason in sorted(over & held))
@@ -298,7 +334,8 @@ class Customers:
         for sender in self._parts().senders:
             before = old.senders.get(sender.id)
             was = None if before is None else (before.upstream, before.contact)
-            if sender.upstream is not None and was != (sender.upstream, sender.contact):
+            unsealed = before is not None and before.upstream is not None and before.upstream.sealed
+            if _usable(sender) and not unsealed and was != (sender.upstream, sender.contact):
                 self.upstreams.changed(sender.id)
 
     def _courier(self, hop: Hop) -> UpstreamCourier:
@@ -353,6 +390,11 @@ class Customers:
 def _redirect_uri(http: Http) -> str | None:
     """Where browsers come back to from a provider; None without a public page."""
     return None if http.public_url is None or http.public_listen is None else http.public_url + oauth.CALLBACK
+
+
+def _usable(sender: Sender) -> bool:
+    """It has a server of its own that we could log in to now."""
+    return sender.upstream is not None and not sender.upstream.sealed
 
 
 def _txt(key: OurKey, domain: str) -> DnsRecord:

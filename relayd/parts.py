@@ -9,7 +9,7 @@ import asyncio
 import functools
 import ipaddress
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from relayd.core import settings_senders
@@ -27,6 +27,7 @@ from relayd.dressing import Dresser
 from relayd.identity.discover import Discoverer
 from relayd.identity.domains import Domains
 from relayd.identity.ipv6 import IPV6, families
+from relayd.identity.probe import Prober
 from relayd.identity.returnpaths import Egress
 from relayd.identity.senders import Shelf
 from relayd.intake.recipients import Recipients
@@ -96,6 +97,10 @@ class Parts:
             clock=now,
         )
         self.contexts = Contexts(settings.tls.ca_file)
+        self.ourselves = Ourselves(
+            [(at.address, at.port) for at in settings.listen if at.address and at.port]
+        )
+        self._tokens = tokens
         self.couriers = self._couriers(uploads, tokens)
         self.providers = Providers(Https(resolver=self.resolver, guard=None, contexts=self.contexts))
         self.discoverer = self._discoverer()
@@ -109,13 +114,12 @@ class Parts:
 
     def _couriers(self, uploads: asyncio.Semaphore, tokens: AccessTokens) -> Mapping[Route, Courier]:
         settings = self.settings
-        places = [(at.address, at.port) for at in settings.listen if at.address and at.port]
         handover = functools.partial(
             Handover,
             uploads=uploads,
             hostname=settings.hostname,
             contexts=self.contexts,
-            ourselves=Ourselves(places),
+            ourselves=self.ourselves,
         )
         upstream = functools.partial(
             UpstreamCourier, find=self.upstream, resolver=self.resolver, families=settings.delivery.families
@@ -149,6 +153,21 @@ class Parts:
             contexts=self.contexts,
             hostname=settings.hostname,
             families=families,
+        )
+
+    def prober(self, port_blocked: Callable[[], bool]) -> Prober:
+        """Probes customers' servers. `port_blocked`: mail can't get out to port 25."""
+        settings = self.settings
+        return Prober(
+            resolver=self.resolver,
+            guard=Guard(_texts(settings.allow_private.upstreams)),
+            ourselves=self.ourselves,
+            contexts=self.contexts,
+            hostname=settings.hostname,
+            platform=settings.platform.name,
+            families=settings.delivery.families,
+            port_blocked=port_blocked,
+            tokens=self._tokens,
         )
 
     def sender(self, id: str) -> Sender | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -99,33 +100,19 @@ class Daemon:
         """As `act`, for who can do something about it. Raises Away, Lost and Refused."""
         return self._request(method, path, body, TIMEOUT)
 
-    def lines(self, path: str, body: dict[str, object], timeout: float = TIMEOUT) -> Iterator[Any]:
-        """As `post`, for an answer that comes line by line; `timeout` seconds from one to the next. Raises
-        Away."""
-        octets = json.dumps(body).encode()
-        for place in self._places:
-            connection = _Connection(place, timeout)
-            try:
-                connection.request("POST", "/api/v1" + path, octets, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
+    def lines(self, path: str, body: object, timeout: float = TIMEOUT) -> Iterator[Any]:
+        """As `post`, for an answer that comes line by line, `timeout` seconds at most from one to the next.
+        Raises Away."""
+        try:
+            with self._asked("POST", path, body, timeout) as answer:
                 if answer.status != 200:
-                    yield _read(answer.status, answer.read())
-                    return
+                    _read(answer.status, answer.read())
                 for line in answer:
                     yield json.loads(line)
-                return
-            except (FileNotFoundError, ConnectionRefusedError):
-                continue
-            except PermissionError:
-                remedy = "run this as root, or as a member of the socket's group (relayd-admin)"
-                fail(f"no permission to use {place}", EX_NOPERM, remedy)
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                fail(f"the daemon at {place} didn't go on: {error}", EX_TEMPFAIL, "try again")
-            except Lost as error:
-                fail(str(error), EX_TEMPFAIL, error.remedy)
-            finally:
-                connection.close()
-        raise Away
+        except Lost as error:
+            fail(str(error), EX_TEMPFAIL, error.remedy)
+        except Refused as refused:
+            _refuse(refused)
 
     def away(self) -> NoReturn:
         """End with 69: nobody answers."""
@@ -138,14 +125,22 @@ class Daemon:
         fail("the daemon is not running", EX_UNAVAILABLE, f"nobody answers at {looked}; {start}")
 
     def _request(self, method: str, path: str, body: object, timeout: float | None) -> Any:
+        with self._asked(method, path, body, timeout) as answer:
+            return _read(answer.status, answer.read())
+
+    @contextlib.contextmanager
+    def _asked(
+        self, method: str, path: str, body: object, timeout: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer, to be read. Raises Away and Lost."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         octets = None if body is None else json.dumps(body).encode()
         for place in self._places:
             connection = _Connection(place, timeout)
             try:
                 connection.request(method, "/api/v1" + path, octets, headers)
-                answer = connection.getresponse()
-                return _read(answer.status, answer.read())
+                yield connection.getresponse()
+                return
             except (FileNotFoundError, ConnectionRefusedError):
                 continue
             except PermissionError:

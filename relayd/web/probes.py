@@ -99,7 +99,7 @@ async def _result(task: asyncio.Task[Result], request: Request) -> Result:
         raise Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one") from None
     except NoUpstream:
         remedy = 'give it one (`relayd sender set ID upstream.host=...`), or send {"upstream": {...}} to try'
-        raise Refused(422, f"sender {id} has no server of its own", remedy) from None
+        raise Refused(400, f"sender {id} has no server of its own", remedy) from None
     except TooManyTries:
         remedy = "wait a while: too many wrong logins lock an account"
         headers = {"Retry-After": str(WAIT)}
@@ -162,5 +162,5 @@ async def _arrived(control: Control, request: Request) -> JSONResponse:
             404, f"no sender {shown(request.path_params['id'])}", "GET /api/v1/senders lists them"
         ) from None
     except NoUpstream:
-        raise Refused(422, "this sender has no server of its own", "give it one first") from None
+        raise Refused(400, "this sender has no server of its own", "give it one first") from None
     return JSONResponse({"right": right})
