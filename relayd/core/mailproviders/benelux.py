@@ -53,7 +53,6 @@ ROWS = (
         mx=("mailprotect.be",),
         servers=(
             implicit("smtp-auth.mailprotect.be"),
-            starttls("smtp-auth.mailprotect.be"),
             starttls("smtp-auth.mailprotect.be", 2525),
         ),
         needs=(
