@@ -25,8 +25,8 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 _ADDRESS = re.compile(r"""(?:"(?:[^"\\]|\\.){0,64}"|([^\s<>"',:;()\[\]@])[^\s<>"',:;()\[\]@]*)@(?=\w)""")
 
 # aiosmtpd logs every line of DATA at DEBUG, and base64 of logins that it can't decode (smtp.py, 1.4.6).
-# dkimpy, asyncio and uvicorn tell nothing below WARNING that an operator could act on.
-_QUIET = ("mail", "mail.log", "mail.debug", "asyncio", "uvicorn", "uvicorn.error", "dkim")
+# dkimpy, asyncio, uvicorn and httpx tell nothing below WARNING that an operator could act on.
+_QUIET = ("mail", "mail.log", "mail.debug", "asyncio", "uvicorn", "uvicorn.error", "dkim", "httpx", "httpcore")
 
 
 def set_up(
