@@ -32,6 +32,7 @@ from relayd.couriers.handover import UPLOADS
 from relayd.couriers.nobody import Nobody
 from relayd.customers import Customers
 from relayd.dispatch import Dispatcher
+from relayd.domaincare import DomainCare
 from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import return_path_problem
@@ -43,6 +44,7 @@ from relayd.net import systemd
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
 from relayd.signer import Signer
+from relayd.signing_process import Process
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
 from relayd.upkeep import Upkeep
@@ -71,12 +73,11 @@ NEED_RESTART = ("state_dir", "master_key_file", "listen", "status_log", "hostnam
 """What can't change while running: open sockets and files, and our name in answers under way."""
 
 
-def run(settings: Settings, config_path: Path) -> int:
-    """Run the daemon until SIGTERM. Returns the exit code (sysexits)."""
+def run(settings: Settings, config_path: Path, process: Process | None = None) -> int:
+    """Run the daemon until SIGTERM; `process` signs, where there is one. Returns the exit code (sysexits)."""
     logs.set_up(**settings.log.model_dump())
-    signer = Signer.fork()  # before there are threads
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, config_path, signer))
+        return runner.run(_run(settings, config_path, Signer(process)))
 
 
 async def _run(settings: Settings, config_path: Path, signer: Signer) -> int:
@@ -156,6 +157,14 @@ class Daemon:
             start=self._start,
             clock=now,
         )
+        self.care = DomainCare(
+            store=store,
+            ring=vault.ring,
+            platform=settings.platform.domain,
+            parts=lambda: self.parts,
+            plan=lambda sender: self.customers.outlook(sender).plan,
+            clock=now,
+        )
         self._settings = settings
         self._domain_tasks: list[asyncio.Task[None]] = []
         self._systemd = systemd.Notifier(os.environ)
@@ -170,11 +179,12 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
         self._doors = Doors(self, self._public(), self._settings.http, self._sockets)
+        await self.care.load()
         await self.customers.resume()
         self._warn()
         await self.server.start()
         self._doors.start()
-        for work in self.customers.work():
+        for work in (*self.customers.work(), *self.care.work()):
             self._start(work)
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)

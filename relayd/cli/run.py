@@ -24,6 +24,10 @@ def run_command(config: Path, flags: tuple[str, ...]) -> None:
       relayd run -c relayd.yaml
       RELAYD_DELIVERY__ANSWER_WITHIN=0s relayd run -c relayd.yaml
     """
+    from relayd.signing_process import fork
+
+    process = fork()  # before the rest is in memory, and before there are threads
+
     from relayd.cli.check_config import show
     from relayd.config import ConfigErrors, read, variable
 
@@ -40,4 +44,4 @@ def run_command(config: Path, flags: tuple[str, ...]) -> None:
     os.environ.update(variable(flag) for flag in flags)
     from relayd import app
 
-    raise SystemExit(app.run(found.settings, config))
+    raise SystemExit(app.run(found.settings, config, process))

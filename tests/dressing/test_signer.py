@@ -20,12 +20,13 @@ _BEFORE = """
 import asyncio, hashlib, os, signal, sys
 from cryptography.hazmat.primitives.asymmetric import rsa
 from relayd.signer import Signer
+from relayd.signing_process import fork
 
 keys = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
 digests = [hashlib.sha256(b"%d" % n).digest() for n in range(40)]
 here = asyncio.run(Signer().sign([(key, digest) for digest in digests for key in keys]))
-signer = Signer.fork()
-child = signer._process
+signer = Signer(fork())
+child = signer._pid
 
 async def there():
     asked = [signer.sign([(key, digest) for key in keys]) for digest in digests]
@@ -67,9 +68,9 @@ def test_a_signal_to_the_whole_group_does_not_end_it_before_the_daemon() -> None
 def test_it_has_nothing_open_that_belongs_to_the_daemon() -> None:
     output = run("""
         lock = os.open(sys.executable, os.O_RDONLY)
-        other = Signer.fork()
+        other = Signer(fork())
         asyncio.run(other.sign([(keys[0], digests[0])]))
-        print(sum(int(each) > 2 for each in os.listdir(f"/proc/{other._process}/fd")))
+        print(sum(int(each) > 2 for each in os.listdir(f"/proc/{other._pid}/fd")))
     """)
     assert output.strip() == "1", "its end of the line"
 

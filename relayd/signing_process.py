@@ -1,0 +1,91 @@
+"""The process that signs: digests in, signatures out. `relayd.signer` is the daemon's side of it.
+
+It is forked first of all, so this file imports next to nothing: the less there is in memory, the less of it
+both have to keep a copy of as the daemon goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+from typing import Final, NamedTuple, NoReturn
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+PACKET: Final = 16 * 1024
+"""Octets that the longest packet fits in: a private key of 8192 bits has 5 KiB."""
+
+KEY, DIGEST, FAILED = b"K", b"D", b"!"
+"""How packets begin: the next key, in DER; a digest to sign, behind the number of its key in two octets. An
+answer is a signature, or that there is none."""
+
+_NOT_OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the daemon ends when it is done, and we with it
+_PADDING = padding.PKCS1v15()
+_SHA256 = Prehashed(hashes.SHA256())
+
+
+class Process(NamedTuple):
+    """The process, as the daemon sees it. It ends when the line does, and so with the daemon, however that
+    ends."""
+
+    line: socket.socket
+    pid: int
+
+
+def fork() -> Process:
+    """To be called before there are threads: a fork takes along only its own. Raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    gc.freeze()  # what is shared by both stays shared, as long as no collector writes to it
+    signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)
+    try:
+        pid = os.fork()
+        if not pid:
+            _serve(theirs)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_OURS)
+    theirs.close()
+    ours.setblocking(False)
+    return Process(ours, pid)
+
+
+def signature(key: rsa.RSAPrivateKey, digest: bytes) -> bytes:
+    """RSASSA-PKCS1-v1_5 of a SHA-256 digest. Raises ValueError."""
+    return key.sign(digest, _PADDING, _SHA256)
+
+
+def _serve(line: socket.socket) -> NoReturn:
+    code = 1
+    try:
+        for number in _NOT_OURS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_OURS)
+        # Whatever else is open belongs to the daemon: a lock of its state must not outlive it here.
+        for open_file in map(int, os.listdir("/proc/self/fd")):
+            if open_file > 2 and open_file != line.fileno():
+                with contextlib.suppress(OSError):  # the folder that was listed
+                    os.close(open_file)
+        gc.disable()
+        _answer(line)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _answer(line: socket.socket) -> None:
+    keys: list[rsa.RSAPrivateKey] = []
+    while packet := line.recv(PACKET):
+        kind, rest = packet[:1], packet[1:]
+        if kind == KEY:
+            key = serialization.load_der_private_key(rest, None)
+            assert isinstance(key, rsa.RSAPrivateKey)
+            keys.append(key)
+            continue
+        try:
+            line.send(signature(keys[int.from_bytes(rest[:2], "big")], rest[2:]))
+        except ValueError:
+            line.send(FAILED)
