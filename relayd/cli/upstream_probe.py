@@ -60,11 +60,12 @@ def probe_command(
             return
         language_asked = "" if as_json else f"?lang={language}"
         last: Mapping[str, Any] = {}
+        said: set[str] = set()
         for last in daemon.lines(path + language_asked, {"send": send, "again": again}):
             if as_json:
                 click.echo(json.dumps(last, ensure_ascii=False))
             else:
-                click.echo("\n".join(_lines(last)))
+                click.echo("\n".join(_lines(last, said)))
     except Away:
         daemon.away()
     if last.get("state") != "ok":
@@ -78,7 +79,8 @@ def _of_settings(result: Mapping[str, Any]) -> bool:
     ).startswith("network.")
 
 
-def _lines(line: Mapping[str, Any]) -> Iterator[str]:
+def _lines(line: Mapping[str, Any], said: set[str]) -> Iterator[str]:
+    """`said`: the findings whose texts were shown already."""
     if line["step"] == "result":
         yield from _result(line)
         return
@@ -86,17 +88,25 @@ def _lines(line: Mapping[str, Any]) -> Iterator[str]:
     seen = " ".join(str(line.get("seen", "")).split())
     yield f"{click.style(mark, fg=colour)} {line['step']:<9}{line['ms']:>6} ms  {seen}".rstrip()
     if "text" in line:
-        yield from (f"    {said}" for said in _finding(line, acts=line["state"] != "ok"))
+        yield from _finding(line, said)
 
 
-def _finding(line: Mapping[str, Any], *, acts: bool) -> Iterator[str]:
+def _finding(line: Mapping[str, Any], said: set[str]) -> Iterator[str]:
     name = line["finding"] if line["finding"] != "other" else line.get("reason", "")
-    yield f"{click.style(name, bold=True)}  {line['text']}"
-    yield line["remedy"]
+    if line["text"] in said:
+        yield f"    {click.style(name, bold=True)}  as above"
+        return
+    said.add(line["text"])
+    yield _wrapped(f"{click.style(name, bold=True)}  {line['text']}")
+    yield _wrapped(line["remedy"])
     if "link" in line:
-        yield line["link"]
-    if acts:
-        yield f"who must act: {ACTORS[line['actor']]}"
+        yield f"    {line['link']}"
+    if line["state"] != "ok":
+        yield f"    who must act: {ACTORS[line['actor']]}"
+
+
+def _wrapped(text: str) -> str:
+    return click.wrap_text(text, width=100, initial_indent="    ", subsequent_indent="    ")
 
 
 def _result(line: Mapping[str, Any]) -> Iterator[str]:
@@ -108,8 +118,10 @@ def _result(line: Mapping[str, Any]) -> Iterator[str]:
         yield click.style(
             "No mail goes out through this server until its settings are corrected.", fg="red", bold=True
         )
+    elif _of_settings(line):
+        yield click.style("Mail can't be sent through this server with these settings.", fg="red", bold=True)
     else:
-        yield click.style("The probe did not get through; nothing was changed.", fg="yellow", bold=True)
+        yield click.style("It could not be told; try again later.", fg="yellow", bold=True)
     if line.get("released"):
         number = line["released"]
         yield f"{number} recipient{'s' if number != 1 else ''} that waited for it: on the way now."

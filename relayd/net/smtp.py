@@ -251,7 +251,8 @@ class _Opening:
                 raise
             await client.helo(timeout=self._deadlines.ehlo)  # RFC 5321 section 3.2: servers without EHLO
         offers = Offers.read(client.esmtp_extensions, client.server_auth_methods)
-        self._tell(lambda: clean(" ".join((*client.esmtp_extensions, *offers.auth)).upper()))
+        said = client.esmtp_extensions.items()
+        self._tell(lambda: clean(", ".join(f"{name.upper()} {value}".strip() for name, value in said)))
         return offers
 
     async def _start_tls(self, client: aiosmtplib.SMTP, offers: Offers, *, verified: bool) -> bool:
