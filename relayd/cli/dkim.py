@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from relayd.cli.check_config import read_or_fail
+from relayd.cli.daemon import Away, Daemon
+from relayd.cli.lines import when
 from relayd.cli.options import EX_CANTCREAT, EX_CONFIG, EX_USAGE, config_option, fail, json_option, print_json
 
 
@@ -16,8 +20,9 @@ def dkim_command() -> None:
     """The signing key, and what to publish for it.
 
     \b
-    Example:
+    Examples:
       relayd dkim new
+      relayd dkim rotate
     """
 
 
@@ -69,6 +74,51 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
         if domain != domains[0]:
             alias = zonefile.line(key.name(domain), "CNAME", key.name(domains[0]))
             click.secho(f"; or, to follow when we change the key: {alias}", dim=True)
+
+
+@dkim_command.command("rotate")
+@click.option("--status", "only_look", is_flag=True, help="Change nothing; say where the change stands.")
+@config_option
+@json_option
+def rotate_command(only_look: bool, config: Path, as_json: bool) -> None:
+    """Change the signing key, without a moment in which mail is not signed.
+
+    The daemon makes a new key under the second selector and says what to publish in the platform's domain.
+    Customers with CNAMEs follow by themselves; customers with the key as TXT are signed for with the old key
+    until they publish the new one. The old key goes when nobody needs it any more.
+
+    \b
+    Examples:
+      relayd dkim rotate
+      relayd dkim rotate --status
+    """
+    daemon = Daemon(config)
+    try:
+        found = daemon.get("/dkim") if only_look else daemon.post("/dkim/rotate", {})
+    except Away:
+        daemon.away()
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(standing(found)))
+
+
+def standing(found: Mapping[str, Any]) -> Iterator[str]:
+    """Where the keys stand, as people read it."""
+    if found["since"] is None:
+        yield f"one key, selector {found['selector']}; no change is under way"
+    else:
+        new, old = found["records"][0]["selector"], found["records"][-1]["selector"]
+        yield f"changing from selector {old} to {new} since {when(found['since'])}"
+        yield f"  the platform signs with {found['selector']}"
+        if found["waiting_for"]:
+            yield f"  still signed for with {old}: {', '.join(found['waiting_for'])}"
+        if found["on_their_way"]:
+            yield f"  on their way with a signature of {old}: {found['on_their_way']} messages"
+        if found["unneeded_since"]:
+            yield f"  nobody needs {old} since {when(found['unneeded_since'])}; its key goes an hour later"
+    yield click.style("; what the platform publishes", dim=True)
+    yield from (record["zone"] for record in found["records"])
 
 
 def _make(path: Path, content: object, *, keep: bool) -> bool:

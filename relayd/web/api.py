@@ -25,7 +25,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from relayd.web import confirmations, events, messages, oauth, queue, senders, service, upstreams
+from relayd.web import (
+    confirmations,
+    domains,
+    events,
+    messages,
+    oauth,
+    probes,
+    queue,
+    senders,
+    service,
+    upstreams,
+)
 from relayd.web.requests import PREFIX, Admit, Row, everybody, failure, guarded, shown
 from relayd.web.service import Service
 
@@ -33,9 +44,10 @@ __all__ = ["Control", "Service", "create_app", "rows"]
 
 
 class Control(
-    confirmations.Control,
+    domains.Control,
     events.Control,
     messages.Control,
+    probes.Control,
     oauth.Control,
     queue.Control,
     senders.Control,
@@ -50,8 +62,10 @@ def rows(control: Control) -> list[Row]:
     """Every route there is."""
     return [
         *confirmations.routes(control),
+        *domains.routes(control),
         *events.routes(control),
         *messages.routes(control),
+        *probes.routes(control),
         *oauth.routes(control),
         *queue.routes(control),
         *senders.routes(control),
