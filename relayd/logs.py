@@ -26,7 +26,10 @@ _ADDRESS = re.compile(r"""(?:"(?:[^"\\]|\\.){0,64}"|([^\s<>"',:;()\[\]@])[^\s<>"
 
 # aiosmtpd logs every line of DATA at DEBUG, and base64 of logins that it can't decode (smtp.py, 1.4.6).
 # dkimpy, asyncio, uvicorn and httpx tell nothing below WARNING that an operator could act on.
-_QUIET = ("mail", "mail.log", "mail.debug", "asyncio", "uvicorn", "uvicorn.error", "dkim", "httpx", "httpcore")
+_QUIET = (
+    *("mail", "mail.log", "mail.debug"),
+    *("asyncio", "uvicorn", "uvicorn.error", "dkim", "httpx", "httpcore"),
+)
 
 
 def set_up(
