@@ -23,6 +23,7 @@ from relayd.cli.options import (
     language_option,
     print_json,
 )
+from relayd.cli.sender_confirm import asked_lines, confirm_command
 from relayd.cli.sender_import import import_command
 from relayd.cli.sender_values import section
 
@@ -218,6 +219,7 @@ def remove_command(sender: str, config: Path, as_json: bool) -> None:
         click.echo(f"{sender} is removed")
 
 
+sender_command.add_command(confirm_command)
 sender_command.add_command(import_command)
 
 
@@ -244,6 +246,8 @@ def report_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{click.style(found['id'], bold=True)}  {found['name']} <{found['address']}>"
     how = f"confirmed ({found['confirmed_by']})" if found["confirmed"] else "not confirmed"
     yield f"  address   {how}"
+    if "confirmation" in found:
+        yield from (f"            {line}" for line in asked_lines(found["confirmation"]))
     yield f"  wanted    {found['wanted']}"
     yield f"  mail now  {_now(found)}"
     yield f"  default   {found['default_address']}"

@@ -60,11 +60,12 @@ class Post(Protocol):
 
 
 class TooSoon(Exception):
-    """This mailbox gets no letter before `at`. `denied`: its reader said that it wasn't them."""
+    """This mailbox gets no letter before `at`, in `wait`. `denied`: its reader said that it wasn't them."""
 
-    def __init__(self, at: datetime, *, denied: bool) -> None:
+    def __init__(self, at: datetime, now: datetime, *, denied: bool) -> None:
         super().__init__(f"no letter before {at:%Y-%m-%d %H:%M} UTC")
         self.at = at
+        self.wait = at - now
         self.denied = denied
 
 
@@ -167,7 +168,7 @@ class Confirmations:
             raise AlreadyConfirmed
         lately = self._questions.letters(sender.contact)
         if (at := lately.next(now)) > now:
-            raise TooSoon(at, denied=lately.denied_at is not None and at == lately.denied_at + QUIET)
+            raise TooSoon(at, now, denied=lately.denied_at is not None and at == lately.denied_at + QUIET)
         token, code = _token(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         before = self._questions.of(id)
         question = Question(

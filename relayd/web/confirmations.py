@@ -6,7 +6,6 @@ An app shows these answers to its customer, so beside the words there is always 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -104,7 +103,6 @@ async def _ask(control: Control, request: Request, id: str) -> None:
     except AlreadyConfirmed:
         pass  # the answer says so
     except TooSoon as soon:
-        wait = max(1, math.ceil((soon.at - datetime.now(UTC)).total_seconds()))
         what = (
             "the owner of this mailbox said that they didn't ask for this"
             if soon.denied
@@ -114,7 +112,7 @@ async def _ask(control: Control, request: Request, id: str) -> None:
             429,
             what,
             f"the next one may be sent from {moment(soon.at)}",
-            {"Retry-After": str(wait)},
+            {"Retry-After": str(math.ceil(soon.wait.total_seconds()))},
             more={"why": "denied" if soon.denied else "too_soon", "next_letter_at": moment(soon.at)},
         ) from None
     except SigningFailed as error:
@@ -128,12 +126,14 @@ async def _state(control: Control, request: Request) -> JSONResponse:
     except SenderMissing:
         raise _missing(request) from None
     state = await confirmation_as_dict(control, sender, spoken(control, asked_language(request), id))
-    return JSONResponse({"sender": id, **state})
+    return JSONResponse(
+        {"sender": id, "address": str(sender.contact), "confirmed": sender.confirmed, **state}
+    )
 
 
 async def confirmation_as_dict(control: Control, sender: Sender, language: str | None) -> dict[str, Any]:
-    """How it stands with a sender's address: whether it is confirmed, and what became of the last letter
-    about it."""
+    """What was asked about a sender's address, and what became of the letter; null when it is confirmed, or
+    nobody was asked."""
     status = control.confirmations.status(sender)
     question = status.question
     asked = None
@@ -148,8 +148,6 @@ async def confirmation_as_dict(control: Control, sender: Sender, language: str |
             "letter": await _letter(control, question.letter, language),
         }
     return {
-        "address": str(sender.contact),
-        "confirmed": sender.confirmed,
         "asked": asked,
         "next_letter_at": None if sender.confirmed else moment(status.next_letter_at),
     }

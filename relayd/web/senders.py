@@ -28,10 +28,11 @@ from relayd.identity.senders import (
     SenderReadOnly,
     SenderRefused,
 )
+from relayd.web.confirmations import Control as Confirms
+from relayd.web.confirmations import confirmation_as_dict
 from relayd.web.requests import (
     Refused,
     Row,
-    Speaks,
     asked_language,
     asked_limit,
     asker,
@@ -76,7 +77,7 @@ class Senders(Protocol):
     async def remove_sender(self, id: str, *, by: str) -> Entry: ...
 
 
-class Control(Speaks, Protocol):
+class Control(Confirms, Protocol):
     @property
     def customers(self) -> Senders: ...
 
@@ -150,7 +151,9 @@ async def _show(control: Control, request: Request) -> JSONResponse:
     entry = control.customers.entry(_id(request.path_params["id"]))
     if entry is None:
         raise _missing(request)
-    return JSONResponse(_report(control, request, entry))
+    language = spoken(control, asked_language(request), entry.sender.id)
+    confirmation = await confirmation_as_dict(control, entry.sender, language)
+    return JSONResponse({**_report(control, request, entry), "confirmation": confirmation})
 
 
 # --- changing ---

@@ -23,6 +23,7 @@ from relayd.core.sender import Sender
 from relayd.core.settings import Settings
 from relayd.core.todo import DnsRecord, Outlook, Publish, outlook
 from relayd.dkimkeys import KeyRing
+from relayd.identity.confirm import Confirmations
 from relayd.identity.senders import Book, Changed, Entry
 from relayd.store.memory import MemoryStore
 from relayd.vault import Vault
@@ -80,6 +81,7 @@ class Customers:
 class Desk:
     store: MemoryStore
     customers: Customers
+    confirmations: Confirmations
 
     def language(self, sender: str | None) -> str:
         found = self.customers.book.get(sender or "")
@@ -129,7 +131,17 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         "senders": {"fixed": {"name": "Fixed", "address": "office@fixed.example", "confirmed": True}},
     }
     book.open(await book.read(Settings.model_validate_json(json.dumps(settings))))
-    desk = Desk(store, Customers(book))
+    confirmations = Confirmations(
+        store=store,
+        senders=lambda: book,
+        post=lambda: pytest.fail("nobody asked for a letter"),
+        confirm=book.confirm,
+        fingerprint=vault.fingerprint,
+        platform=lambda: "Platform",
+        public_url=lambda: None,
+        clock=lambda: NOW,
+    )
+    desk = Desk(store, Customers(book), confirmations)
 
     async def admit(request: Request, method: str, path: str) -> Asker:
         return api.asker
@@ -179,6 +191,7 @@ async def test_what_a_sender_is_and_lacks_is_told(api: Api) -> None:
         "origin": "store",
         "tasks": ["address.confirm", "domain.publish"],
         "has_password": False,
+        "confirmation": {"asked": None, "next_letter_at": "2030-01-31T12:00:00.000Z"},
     }
     assert [(one["task"], one["actor"], one["link"]) for one in todo] == [
         ("address.confirm", "sender", None),

@@ -313,7 +313,7 @@ GERMAN = Language(
         EventType.WARNED: "Noch nicht zugestellt, wir versuchen es weiter: {text}",
         EventType.CONFIRMATION_SENT: "Die E-Mail mit der Bitte um Bestätigung der Adresse wurde gesendet.",
         EventType.CONFIRMED: "Die Adresse ist bestätigt.",
-        EventType.CONFIRMATION_EXPIRED: "Die Adresse wurde nicht rechtzeitig bestätigt.",
+        EventType.CONFIRMATION_EXPIRED: "Die Adresse bleibt unbestätigt: Es kam keine Antwort oder ein Nein.",
         EventType.CONSENT_WITHDRAWN: "Die Erlaubnis zu senden wurde entzogen: Jemand muss sich neu anmelden.",
         EventType.PROVEN: "Mit der eigenen Adresse darf gesendet werden.",
         EventType.UNPROVEN: "Mit der eigenen Adresse darf nicht gesendet werden: {text}",

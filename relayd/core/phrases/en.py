@@ -275,7 +275,7 @@ ENGLISH = Language(
         EventType.WARNED: "Still not delivered, we keep trying: {text}",
         EventType.CONFIRMATION_SENT: "The mail that asks for confirmation of the address was sent.",
         EventType.CONFIRMED: "The address is confirmed.",
-        EventType.CONFIRMATION_EXPIRED: "The address was not confirmed in time.",
+        EventType.CONFIRMATION_EXPIRED: "The address stays unconfirmed: no answer came, or a no.",
         EventType.CONSENT_WITHDRAWN: "Sending permission was withdrawn: somebody has to sign in again.",
         EventType.PROVEN: "The own address may be used for sending.",
         EventType.UNPROVEN: "The own address may not be used for sending: {text}",

@@ -309,7 +309,7 @@ FRENCH = Language(
         EventType.WARNED: "Pas encore remis, nous continuons d'essayer : {text}",
         EventType.CONFIRMATION_SENT: "L’e-mail demandant la confirmation de l’adresse a été envoyé.",
         EventType.CONFIRMED: "L’adresse est confirmée.",
-        EventType.CONFIRMATION_EXPIRED: "L’adresse n’a pas été confirmée à temps.",
+        EventType.CONFIRMATION_EXPIRED: "L’adresse reste non confirmée : aucune réponse, ou un refus.",
         EventType.CONSENT_WITHDRAWN: "L'autorisation d'envoi a été retirée : il faut se reconnecter.",
         EventType.PROVEN: "L'adresse propre peut servir à l'envoi.",
         EventType.UNPROVEN: "L'adresse propre ne peut pas servir à l'envoi : {text}",

@@ -293,7 +293,7 @@ DUTCH = Language(
         EventType.WARNED: "Nog niet bezorgd, we blijven het proberen: {text}",
         EventType.CONFIRMATION_SENT: "De e-mail met het verzoek om het adres te bevestigen is verzonden.",
         EventType.CONFIRMED: "Het adres is bevestigd.",
-        EventType.CONFIRMATION_EXPIRED: "Het adres is niet op tijd bevestigd.",
+        EventType.CONFIRMATION_EXPIRED: "Het adres blijft onbevestigd: er kwam geen antwoord of een nee.",
         EventType.CONSENT_WITHDRAWN: "De toestemming om te verzenden is ingetrokken: log opnieuw in.",
         EventType.PROVEN: "Met het eigen adres mag worden verzonden.",
         EventType.UNPROVEN: "Met het eigen adres mag niet worden verzonden: {text}",
