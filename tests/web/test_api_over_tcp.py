@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from relayd.core.journal import Event, EventType
 from relayd.core.sender import Secret
 from relayd.core.settings import Token
 from relayd.net.http import HttpServer
@@ -48,6 +49,7 @@ def token(name: str, secret: str, role: Role) -> Token:
 class Api:
     http: httpx.AsyncClient
     place: tuple[str, int]
+    desk: Desk
     tokens: Tokens
     now: float = 0.0
     pauses: list[float] = field(default_factory=list)
@@ -81,6 +83,7 @@ async def make_api() -> AsyncIterator[Callable[..., Awaitable[Api]]]:
         api = Api(
             http=http,
             place=place,
+            desk=Desk(),
             tokens=Tokens(token(role.value, secret, role) for role, secret in SECRETS.items()),
         )
 
@@ -90,7 +93,7 @@ async def make_api() -> AsyncIterator[Callable[..., Awaitable[Api]]]:
         guard = TokenGuard(
             tokens=lambda: api.tokens, address="127.0.0.1", monotonic=lambda: api.now, pause=pause
         )
-        server = HttpServer(create_app(Desk(), guard.admit), listening, **limits)  # type: ignore[arg-type]
+        server = HttpServer(create_app(api.desk, guard.admit), listening, **limits)  # type: ignore[arg-type]
         server.start()
         servers.append(server)
         clients.append(http)
@@ -306,6 +309,25 @@ async def test_who_waits_for_events_is_not_cut_off(make_api: Callable[..., Await
     answer = await api.ask("/events?wait=1", SECRETS[Role.APP])
 
     assert answer.json() == {"events": [], "next": 0}
+
+
+async def test_who_asks_and_does_not_read_is_cut_off(
+    make_api: Callable[..., Awaitable[Api]],
+) -> None:
+    api = await make_api(within=0.3)
+    many = [Event(time=NOW, type=EventType.PROVEN, sender="acme", detail={"text": "x" * 500})] * 1000
+    await api.desk.store.note(many)
+    head = f"Host: localhost\r\nAuthorization: Bearer {SECRETS[Role.APP]}\r\n\r\n"
+    _, writer = await asyncio.open_connection(*api.place, limit=1024)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    async with asyncio.timeout(20):
+        while not writer.transport.is_closing():
+            writer.write(f"GET /api/v1/events HTTP/1.1\r\n{head}".encode())
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+            await asyncio.sleep(0.05)
+    assert (await api.ask("/health", SECRETS[Role.ADMIN])).status_code == 200
 
 
 async def test_more_connections_than_there_may_be_are_not_taken(
