@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Stage, clean
 from relayd.core.sender import Secret
 from relayd.core.settings import OAuth
@@ -37,6 +38,9 @@ AGEING = 0.8
 """Share of a token's life after which the next one is fetched, while this one still works."""
 SPENT = 0.05
 """Share of its life that must be left for a login to begin with it, and at most a minute."""
+
+STALE_TOKEN = frozenset({Reason.AUTH_WRONG_PASSWORD, Reason.AUTH_TOKEN_EXPIRED, Reason.AUTH_NOT_LOGGED_IN})
+"""What a refused token looks like: servers have the same words for it as for a password."""
 
 INTERVAL = 5.0
 """Seconds between two questions about a device code (RFC 8628 section 3.5), and what `slow_down` adds."""

@@ -19,6 +19,7 @@ from relayd.core.mailproviders.provider import FromRule, MailProvider, Username
 from relayd.core.mailproviders.provider import Step as Need
 from relayd.core.phrases import LANGUAGES, findings
 from relayd.core.providers import Provider
+from relayd.core.oauth import STALE_TOKEN
 from relayd.core.reasons import Reason
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.retry import LOGIN_REFUSED
@@ -166,10 +167,12 @@ def untried(question: Question, known: Known) -> Judged | None:
 
 def proves(question: Question, known: Known) -> bool:
     """Whether a login that was taken shows that the sender owns the contact address: at a server that we
-    derived ourselves, as that address. At a server that somebody typed, anybody may be anyone."""
+    derived ourselves, as that address. At a server that somebody typed, anybody may be anyone. A token shows
+    only that the owner followed a link to sign in, which they may have had from anybody."""
     upstream = question.upstream
     return (
-        _mailbox(upstream.username) == question.contact
+        upstream.oauth is None
+        and _mailbox(upstream.username) == question.contact
         and _host(upstream) in known.derived
         and upstream.ca_file is None
     )
@@ -209,6 +212,8 @@ def _soft(evidence: Evidence, verdict: Verdict) -> bool:
 
 def _of_reply(reply: Reply, verdict: Verdict, question: Question, known: Known) -> Finding:
     reason = verdict.reason or Reason.UNKNOWN
+    if question.upstream.oauth is not None and reply.stage is Stage.AUTH and reason in STALE_TOKEN:
+        return _other(Reason.AUTH_TOKEN_EXPIRED, question, known)
     special = _OF_REASON.get(reason)
     found = special(reply, question, known) if special is not None else None
     return found or _other(reason, question, known)
@@ -285,6 +290,8 @@ def _of_fault(
     fault: Fault, verdict: Verdict, question: Question, known: Known, flaw: TlsFlaw | None
 ) -> Finding:
     reason = verdict.reason or Reason.UNKNOWN
+    if fault.stage is Stage.AUTH and fault.kind in (FaultKind.NO_DOMAIN, FaultKind.FORBIDDEN, FaultKind.TLS):
+        return _other(reason, question, known)  # of the provider's own server, where tokens come from
     match fault.kind:
         case FaultKind.NO_DOMAIN:
             return _better(Kind.SERVER_NAME, question, known, reason=reason)

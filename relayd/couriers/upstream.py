@@ -10,7 +10,7 @@ from dataclasses import replace
 from relayd.core.delivery import Attempt
 from relayd.core.dialogue import Protection
 from relayd.core.mail import Hop, Parcel, Route
-from relayd.core.oauth import AccessTokens
+from relayd.core.oauth import STALE_TOKEN, AccessTokens
 from relayd.core.reasons import Reason
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
@@ -178,18 +178,15 @@ async def _with_token(
     return await opener(Bearer(username=username, token=fresh, mechanism=mechanism))
 
 
-_STALE = frozenset({Reason.AUTH_WRONG_PASSWORD, Reason.AUTH_TOKEN_EXPIRED, Reason.AUTH_NOT_LOGGED_IN})
-
-
 def _refused_token(evidence: Evidence) -> bool:
     """A new token may help: not where the server says that logging in is switched off."""
     at_login = isinstance(evidence, Reply) and evidence.stage is Stage.AUTH
-    return at_login and classify(evidence, Role.UPSTREAM).reason in _STALE
+    return at_login and classify(evidence, Role.UPSTREAM).reason in STALE_TOKEN
 
 
 def _not_a_password(attempt: Attempt) -> Attempt:
-    """Servers have the same words for a token as for a password, and there is no password here."""
-    if attempt.verdict.reason not in _STALE:
+    """There is no password here that could be wrong."""
+    if attempt.evidence.stage is not Stage.AUTH or attempt.verdict.reason not in STALE_TOKEN:
         return attempt
     return replace(attempt, verdict=replace(attempt.verdict, reason=Reason.AUTH_TOKEN_EXPIRED))
 
