@@ -268,7 +268,7 @@ def _now(found: Mapping[str, Any]) -> str:
     if found["mail"] == "sent":
         proven = f", proven by {found['proof']}" if found["proof"] else ""
         return f"leaves as {found['rung']}{proven}{because}"
-    return f"is {found['mail']}{because}"
+    return f"is held, because {found['held']}" if found["held"] else f"is refused{because}"
 
 
 def _line(found: Mapping[str, Any]) -> str:

@@ -327,6 +327,7 @@ def _line(entry: Entry, outlook: Outlook) -> dict[str, Any]:
         "proof": plan.proof.value if plan and plan.proof else None,
         "reason": found.reason.value if found.reason else None,
         "mail": "refused" if plan is None else "held" if plan.held else "sent",
+        "held": plan.held.value if plan and plan.held else None,
         "default_address": str(sender.default_address),
         "origin": entry.origin.value,
         "tasks": [todo.task.value for todo in outlook.todo],

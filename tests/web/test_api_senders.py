@@ -187,6 +187,7 @@ async def test_what_a_sender_is_and_lacks_is_told(api: Api) -> None:
         "proof": "platform",
         "reason": "sender.unconfirmed",
         "mail": "sent",
+        "held": None,
         "default_address": "acme-bv@my.platform.example",
         "origin": "store",
         "tasks": ["address.confirm", "domain.publish"],
@@ -219,16 +220,17 @@ async def test_texts_come_in_every_language_or_in_the_one_asked_for(api: Api) ->
 
 
 @pytest.mark.parametrize(
-    ("changes", "proven", "mail", "rung", "reason"),
+    ("changes", "proven", "mail", "rung", "reason", "held"),
     [
-        ({}, Proven(platform_key=True, own_key=False), "sent", "default", None),
-        ({}, Proven(platform_key=False, own_key=False), "held", "default", None),
-        ({"send_as": "own"}, Proven(platform_key=True, own_key=True), "sent", "own", None),
+        ({}, Proven(platform_key=True, own_key=False), "sent", "default", None, None),
+        ({}, Proven(platform_key=False, own_key=False), "held", "default", None, "signing.failed"),
+        ({"send_as": "own"}, Proven(platform_key=True, own_key=True), "sent", "own", None, None),
         (
             {"send_as": "own", "if_unproven": "hold"},
             Proven(platform_key=True, own_key=False),
             "held",
             "own",
+            "sender.unproven",
             "sender.unproven",
         ),
         (
@@ -237,6 +239,7 @@ async def test_texts_come_in_every_language_or_in_the_one_asked_for(api: Api) ->
             "refused",
             None,
             "sender.unproven",
+            None,
         ),
         (
             {"send_as": "upstream", "upstream": LOGIN},
@@ -244,18 +247,19 @@ async def test_texts_come_in_every_language_or_in_the_one_asked_for(api: Api) ->
             "sent",
             "default",
             "auth.wrong_password",
+            None,
         ),
     ],
 )
 async def test_what_mail_would_get_now_is_told(
-    api: Api, changes: Any, proven: Proven, mail: str, rung: str | None, reason: str | None
+    api: Api, changes: Any, proven: Proven, mail: str, rung: str | None, reason: str | None, held: str | None
 ) -> None:
     api.desk.customers.proven = proven
     await api.put("acme", **ACME, confirmed=True, **changes)
 
     found = await api.get("/senders/acme")
 
-    assert (found["mail"], found["rung"], found["reason"]) == (mail, rung, reason)
+    assert (found["mail"], found["rung"], found["reason"], found["held"]) == (mail, rung, reason, held)
 
 
 async def test_a_secret_can_be_set_and_never_read(api: Api) -> None:
