@@ -158,17 +158,13 @@ class _Run:
 
     def explanation(self, domain: str, spec: str) -> Asking[str | None]:
         """Section 6.2. Whatever goes wrong: no explanation."""
-        try:
-            name = yield from self._name(spec, domain)
-            if name is None:
-                return None
-            answer = yield Question(Type.TXT, name)
-            found = texts(answer)
-            if len(found) != 1 or not found[0].isascii():
-                return None
-            letters = yield from self._letters(found[0], domain)
-        except _Ended:
+        name = yield from self._name(spec, domain)
+        if name is None or not _fit(name):
             return None
+        found = texts((yield Question(Type.TXT, name)))
+        if len(found) != 1 or not found[0].isascii():
+            return None
+        letters = yield from self._letters(found[0], domain)
         return spfmacros.expand(found[0], letters, explaining=True)
 
     def _redirect(self, spec: str, domain: str) -> Asking[_Host]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,7 @@ from enum import StrEnum
 from relayd.core.records import spfterms
 from relayd.core.records.spf import LOOKUPS, Outcome, Result, Why
 from relayd.core.records.spfsurvey import Code, Finding, Survey
-from relayd.core.records.spfterms import VERSION, Kind, Mechanism, Record
+from relayd.core.records.spfterms import VERSION, Kind, Mechanism
 
 
 class State(StrEnum):
@@ -39,6 +40,9 @@ class Advice:
         """Look-ups left of the ten; negative when there are too many."""
         return LOOKUPS - self.lookups
 
+
+COSTS_MAX = 30
+"""Terms named with what they cost: enough to choose from, and a record may hold thousands."""
 
 _ERRORS = {Why.VOIDS: Code.VOIDS, Why.MX_LIMIT: Code.MX_LIMIT}
 """Errors that show only when addresses are asked for, which a survey doesn't."""
@@ -77,9 +81,17 @@ def placed(record: str, include: str) -> str:
     """The record with our include directly after the version, where nothing can keep receivers from it, and
     without terms that make the whole of it void. All else stays as it is, to the octet."""
     read = spfterms.read(record)
-    for text in (*(bad.text for bad in read.bad), *(term.text for term in _includes(read, include))):
-        record = re.sub(rf" +{re.escape(text)}(?= |\Z)", "", record)
-    return f"{record[: len(VERSION)]} include:{include}{record[len(VERSION) :]}"
+    away = Counter(
+        (*(bad.text for bad in read.bad), *(term.text for term in read.mechanisms if _is(term, include)))
+    )
+    terms = re.findall(" +[^ ]*", record[len(VERSION) :])  # with the blanks before them
+    kept = []
+    for term in reversed(terms):  # of a modifier that stands twice, the second is too many
+        if away[term.lstrip(" ")] > 0:
+            away[term.lstrip(" ")] -= 1
+        else:
+            kept.append(term)
+    return "".join((record[: len(VERSION)], f" include:{include}", *reversed(kept)))
 
 
 def merged(records: Sequence[str], include: str) -> str:
@@ -90,7 +102,7 @@ def merged(records: Sequence[str], include: str) -> str:
         term.text
         for record in read
         for term in record.mechanisms
-        if term.kind is not Kind.ALL and term not in _includes(record, include)
+        if term.kind is not Kind.ALL and not _is(term, include)
     ]
     ends = [term.result for record in read for term in record.mechanisms if term.kind is Kind.ALL]
     redirects = list(dict.fromkeys(record.redirect for record in read if record.redirect is not None))
@@ -117,7 +129,7 @@ def _causes(own: Survey, include: str, failed: Mapping[str, Result]) -> list[Fin
     record = spfterms.read(own.records[0])
     end = record.all
     before = record.mechanisms[: record.mechanisms.index(end)] if end else record.mechanisms
-    there = _includes(record, include)
+    there = [term for term in record.mechanisms if _is(term, include)]
     if not there:
         return [Finding(Code.NOT_INCLUDED, own.domain, value=include)]
     usable = [term for term in there if term.result is Outcome.PASS and term in before]
@@ -142,7 +154,7 @@ def _causes(own: Survey, include: str, failed: Mapping[str, Result]) -> list[Fin
 def _too_many(own: Survey) -> list[Finding]:
     if own.lookups <= LOOKUPS:
         return []
-    costs = ", ".join(f"{cost.term} ({cost.lookups})" for cost in own.costs)
+    costs = ", ".join(f"{cost.term} ({cost.lookups})" for cost in own.costs[:COSTS_MAX])
     return [Finding(Code.TOO_MANY, own.domain, str(own.lookups), costs)]
 
 
@@ -151,12 +163,9 @@ def _reached(own: Survey, include: str) -> bool:
     return any(term.lower().lstrip("+?~-") == f"include:{include}" for term in (c.term for c in own.costs))
 
 
-def _includes(record: Record, include: str) -> tuple[Mechanism, ...]:
-    return tuple(
-        term
-        for term in record.mechanisms
-        if term.kind is Kind.INCLUDE and (term.target or "").lower().removesuffix(".") == include
-    )
+def _is(term: Mechanism, include: str) -> bool:
+    """Whether the term includes this domain, with whatever qualifier."""
+    return term.kind is Kind.INCLUDE and (term.target or "").lower().removesuffix(".") == include
 
 
 def _advice(

@@ -16,6 +16,9 @@ from relayd.core.records.spfterms import Ill, Kind, Mechanism, Outcome, Record
 RECORDS_MAX = 40
 """Records that a survey reads: four times what a receiver would, and a net of includes has an end."""
 
+FINDINGS_MAX = 20
+"""Faults that are told; nobody mends more at once, and a record may hold thousands."""
+
 SEVERAL_MAX = 5
 """Records of one domain that are read on; each is wrong beside another, and two are what happens."""
 
@@ -178,4 +181,5 @@ class _Reading:
         return sum(cost.lookups for cost in inside)
 
     def _say(self, code: Code, domain: str, term: str) -> None:
-        self.findings.append(Finding(code, domain, term))
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(Finding(code, domain, term))

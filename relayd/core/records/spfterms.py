@@ -10,6 +10,10 @@ from enum import StrEnum
 
 VERSION = "v=spf1"
 
+RECORD_MAX = 8192
+"""Octets of a record that is read. RFC 7208 section 3.4 asks for answers of at most 512; what a TXT record
+can hold, 64 KiB, is there to keep us busy."""
+
 
 class Outcome(StrEnum):
     """What SPF can come to (section 2.6)."""
@@ -119,6 +123,9 @@ def records(texts: Iterable[str]) -> tuple[str, ...]:
 
 def read(text: str) -> Record:
     """Read a record that `records` chose. Never raises: what can't be read is in `bad`."""
+    if len(text) > RECORD_MAX:
+        huge = BadTerm(Ill.SYNTAX, f"{text[:40]}... ({len(text)} octets)")
+        return Record(text=text, mechanisms=(), redirect=None, exp=None, bad=(huge,))
     mechanisms: list[Mechanism] = []
     modifiers: dict[str, str] = {}
     bad: list[BadTerm] = []
