@@ -40,10 +40,7 @@ class KeyRing:
     def open(cls, selector: str, key_file: Path, *, make: bool) -> KeyRing:
         """Load the keys whose files are there; with `make`, the first one is made when there is none. Raises
         VaultError."""
-        other = other_selector(selector)
-        files = {other: key_file.with_name(f"{other}.pem"), selector: key_file}
-        if files[other] == key_file:
-            del files[other]
+        files = key_files(selector, key_file)
         there = [name for name, path in files.items() if path.exists()]
         if make and not there:
             keyfiles.make(key_file, new_key)
@@ -96,6 +93,14 @@ class KeyRing:
         self.keys: tuple[OurKey, ...] = tuple(
             OurKey(selector=name, public_key=public_key(key)) for name, key in self._private.items()
         )
+
+
+def key_files(selector: str, key_file: Path) -> dict[str, Path]:
+    """Where the keys of the two selectors are, by selector, the configured one last. The other has no place
+    when `key_file` is called like it."""
+    other = other_selector(selector)
+    beside = key_file.with_name(f"{other}.pem")
+    return {selector: key_file} if beside == key_file else {other: beside, selector: key_file}
 
 
 def new_key() -> bytes:

@@ -54,6 +54,9 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
     except ValueError as error:
         fail(f"the selector is {selector!r}: expected {error}", EX_USAGE)
     path = out or Path(settings.platform.dkim.key_file)
+    if out is None and selector is None and not path.exists():  # the key may have moved: `dkim rotate`
+        files = dkimkeys.key_files(named, path)
+        named, path = next(((name, file) for name, file in files.items() if file.exists()), (named, path))
     made = _make(path, dkimkeys.new_key, keep=out is None)
     try:
         key = OurKey(selector=named, public_key=dkimkeys.public_key(dkimkeys.load_key(path)))

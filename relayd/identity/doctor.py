@@ -197,7 +197,11 @@ class Doctor:
             for line in report.lines
             if line.purpose is not Purpose.RETURN_PATH and line.value is not None
         ]
-        return [_of_line(line) for line in lines]
+        # While the key is changed, one of the two is enough; and SPF that counts is the return path's.
+        return [
+            _of_line(line, needed=line.purpose is Purpose.DKIM and not report.proven(Purpose.DKIM))
+            for line in lines
+        ]
 
     async def _bounces(self) -> list[Finding]:
         domain = self._return_path
@@ -243,7 +247,7 @@ class Doctor:
 _PURPOSES = {Purpose.DKIM: "own_key", Purpose.SPF: "own_spf", Purpose.DMARC: "own_dmarc"}
 
 
-def _of_line(line: Line) -> Finding:
+def _of_line(line: Line, *, needed: bool) -> Finding:
     """A record of the platform's own domain; `relayd domain check` says the same of it."""
     check = _PURPOSES.get(line.purpose, line.purpose.value)
     text = " ".join(
@@ -254,5 +258,5 @@ def _of_line(line: Line) -> Finding:
         return doctor.ok(check, line.name, text)
     if line.state is State.UNKNOWN:
         return doctor.unknown(check, line.name, text)
-    finding = doctor.bad if line.needed else doctor.warning
+    finding = doctor.bad if needed else doctor.warning
     return finding(check, line.name, text, f'publish {line.type} "{line.value}"')
