@@ -17,9 +17,9 @@ from relayd.core.fate import Role, Scope, Verdict
 from relayd.core.findings import Finding, Kind
 from relayd.core.mailproviders.provider import FromRule, MailProvider, Username
 from relayd.core.mailproviders.provider import Step as Need
+from relayd.core.oauth import STALE_TOKEN
 from relayd.core.phrases import LANGUAGES, findings
 from relayd.core.providers import Provider
-from relayd.core.oauth import STALE_TOKEN
 from relayd.core.reasons import Reason
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.retry import LOGIN_REFUSED
