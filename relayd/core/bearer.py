@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-
 from relayd.core.reply import clean
 from relayd.core.sender import Secret
 
@@ -27,11 +25,6 @@ LINE_MAX = 512
 CHALLENGE_MAX = 4096
 
 _SEPARATOR = "\x01"
-
-
-def choose(wanted: str | None, offered: Sequence[str]) -> str | None:
-    """The mechanism to log in with; None when there is none in common."""
-    return next((name for name in ((wanted,) if wanted else MECHANISMS) if name in offered), None)
 
 
 def first_response(mechanism: str, *, username: str, token: Secret, host: str, port: int) -> str:
