@@ -11,7 +11,7 @@ import asyncio
 import functools
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,9 +26,10 @@ from relayd.core.records import dkimkey
 from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.records.domainnotes import Code, Note
-from relayd.core.sender import Sender
+from relayd.core.sender import Senders
 from relayd.identity import returnpaths, spf
 from relayd.identity.returnpaths import Egress
+from relayd.identity.rounds import Rounds
 from relayd.store.contract import Selection, Store, StoreError, Verb
 
 log = logging.getLogger("relayd.identity.domains")
@@ -39,6 +40,13 @@ a look takes at most 8, so mail doesn't wait for DNS while the watch runs."""
 
 LOOKS_AT_ONCE = 10
 """Look-ups of the watch under way at once: enough for thousands of domains, and no burst for a resolver."""
+
+BREATH = 0.1
+"""Seconds of rest after so many domains, while more are due: ten thousand take some minutes, in which mail
+goes as quickly as ever. Mail that can't wait looks by itself."""
+
+SOON = 1.0
+"""Seconds until the next look at the earliest: what has no time to live isn't asked for all the time."""
 
 KIND = "proof"
 """Kind of the facts that keep what was believed of a subject, by its record's name."""
@@ -100,7 +108,7 @@ class Domains:
         include: str,
         egress: Egress,
         keys: Callable[[], Sequence[OurKey]],
-        senders: Callable[[], Iterable[Sender]],
+        senders: Callable[[], Senders],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -213,14 +221,22 @@ class Domains:
     async def watch(self) -> None:
         """Look again whenever the time comes, so that proofs come and go while no mail does. Runs until
         cancelled."""
-        turns = asyncio.Semaphore(LOOKS_AT_ONCE)
+        turns, rounds, survey_at, ours = asyncio.Semaphore(LOOKS_AT_ONCE), Rounds(), -math.inf, self._ours()
         while True:
             now = self._monotonic()
-            subjects = self._watched()
-            due = [subject for subject in subjects if self._look_at(subject) <= now]
-            await asyncio.gather(*(self._in_turn(subject, turns) for subject in due))
-            waits = [self._look_at(subject) - self._monotonic() for subject in subjects]
-            await self._pause(min(max(min(waits), 1.0), GRACE))
+            if now >= survey_at:
+                if ours != (ours := self._ours()):
+                    rounds = Rounds()  # something else is looked for now, everywhere
+                rounds.keep(self.wanted())
+                survey_at = now + GRACE
+            due = {domain: self._watched(domain) for domain in rounds.take(now, LOOKS_AT_ONCE)}
+            subjects = [subject for each in due.values() for subject in each if self._look_at(subject) <= now]
+            await asyncio.gather(*(self._in_turn(subject, turns) for subject in subjects))
+            now = self._monotonic()
+            for domain, watched in due.items():
+                rounds.put(domain, max(min(map(self._look_at, watched)), now + SOON))
+            left = min(rounds.next(), survey_at) - now
+            await self._pause(BREATH if left <= 0 else left)
 
     async def close(self) -> None:
         tasks = list(self._under_way.values())
@@ -239,11 +255,14 @@ class Domains:
             except Exception:  # one domain must not blind us for the others
                 log.exception("looking at %s: a fault of ours", subject.record)
 
-    def _watched(self) -> list[Subject]:
+    def _ours(self) -> tuple[str, ...]:
+        """What is looked for."""
+        return (self.egress.fingerprint, *(key.fingerprint for key in self._keys()))
+
+    def _watched(self, domain: str) -> list[Subject]:
         """Return paths matter only to those who send with the own address and without an upstream."""
-        own = {s.contact.domain for s in self._senders() if s.send_as is Rung.OWN and s.confirmed}
-        subjects = [(domain, subject) for domain in self.wanted() for subject in self._subjects(domain)]
-        return [each for domain, each in subjects if domain in own or each.claim is Proof.DKIM]
+        own = any(s.send_as is Rung.OWN and s.confirmed for s in self._senders().of_domain(domain))
+        return self._subjects(domain) if own else self._keys_of(domain)
 
     def _subjects(self, domain: str) -> list[Subject]:
         """All there is to prove of a domain."""
@@ -404,9 +423,8 @@ class Domains:
         owners: list[str | None] = [None] if key and subject.domain == self._platform else []
         owners += [
             s.id
-            for s in self._senders()
-            if s.contact.domain == subject.domain
-            and (s.send_as is Rung.OWN or (key and s.send_as is Rung.UPSTREAM))
+            for s in self._senders().of_domain(subject.domain)
+            if s.send_as is Rung.OWN or (key and s.send_as is Rung.UPSTREAM)
         ]
         detail = {"domain": subject.domain, "record": subject.record, "text": text}
         other = Proof.SPF if key else Proof.DKIM
@@ -430,10 +448,11 @@ class Domains:
         if subject.claim == RETURN_HOST and not self.known(domain):
             return  # it proves nothing by itself
         waiting = [Selection(held=Reason.SIGNING_FAILED)] if key and domain == self._platform else []
+        held = await self._store.held()
         waiting += [
             Selection(held=Reason.SENDER_UNPROVEN, sender=s.id)
-            for s in self._senders()
-            if s.contact.domain == domain and s.send_as is not Rung.DEFAULT
+            for s in self._senders().of_domain(domain)
+            if s.send_as is not Rung.DEFAULT and (s.id, Reason.SENDER_UNPROVEN) in held
         ]
         for selection in waiting:
             await self._store.act(Verb.RELEASE, selection, self._clock())

@@ -27,7 +27,7 @@ from relayd.core.mail import (
 )
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
-from relayd.core.sender import Sender
+from relayd.core.sender import Sender, Senders
 from relayd.identity.domains import GRACE, Domains, return_path_problem
 from relayd.identity.returnpaths import Egress
 from relayd.net.dns import Resolver
@@ -98,7 +98,7 @@ class Bench:
             include="my.platform.example",
             egress=self.egress,
             keys=lambda: keys or (R1,),
-            senders=lambda: self.senders,
+            senders=lambda: Senders(self.senders, unknown=None),
             clock=self.clock,
             monotonic=self.monotonic,
         )

@@ -14,7 +14,7 @@ import pytest
 
 from relayd.core import address
 from relayd.core.mail import IfUnproven, Rung
-from relayd.core.sender import Sender
+from relayd.core.sender import Sender, Senders
 from relayd.dkimkeys import KeyRing, new_key
 from relayd.identity.domains import Domains
 from relayd.identity.rotation import MARGIN, PAUSE, Rotation, UnderWay
@@ -39,6 +39,9 @@ def sender(id: str, domain: str) -> Sender:
         language="en",
         test=False,
     )
+
+
+SENDERS = Senders([sender("acme", "acme.example"), sender("globex", "globex.example")], unknown=None)
 
 
 class Store(MemoryStore):
@@ -84,7 +87,7 @@ class Bench:
             store=self.store,
             platform=PLATFORM,
             keys=lambda: self.ring.keys,
-            senders=lambda: [sender("acme", "acme.example"), sender("globex", "globex.example")],
+            senders=lambda: SENDERS,
             clock=self.clock,
             monotonic=self.monotonic,
             **more,  # type: ignore[arg-type]
