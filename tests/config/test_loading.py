@@ -400,3 +400,34 @@ def test_a_secret_of_some_other_user_is_refused_unless_root_checks(
     assert load(config, {}).logins[0].password == Secret("hunter2")
     monkeypatch.setattr(os, "geteuid", lambda: 4712)
     assert "owned by user id 4711" in errors(config)[0]
+
+
+@pytest.mark.parametrize(
+    ("http", "said"),
+    [
+        ("{tokens: [{name: a, token: 0123456789abcdefghij, role: app}]}", "http.tokens: no listen"),
+        ("{public_url: https://a.example}", "http.public_url: https://a.example"),
+        ("{public_listen: 127.0.0.1:8026}", "http.public_listen: 127.0.0.1:8026"),
+        ("{public_listen: 192.0.2.1:80, public_url: https://a.example}", "http.public_listen: 192.0.2.1:80"),
+    ],
+)
+def test_half_of_a_place_for_http_is_warned_about(config: Path, http: str, said: str) -> None:
+    found = read(with_text(config, f"\nhttp: {http}\n"), {})
+
+    assert said in warnings(found)
+
+
+def test_a_token_comes_from_a_file_and_one_in_an_open_config_is_warned_about(
+    config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("0123456789abcdefghij\n")
+    name = f"{{name: a, token_file: {tmp_path}/token, role: app}}"
+    found = read(with_text(config, f"\nhttp: {{listen: 127.0.0.1:8025, tokens: [{name}]}}\n"), {})
+
+    [token] = found.settings.http.tokens
+    assert token.token == Secret("0123456789abcdefghij")
+    assert "0123456789abcdefghij" not in repr(found)
+    inside = "{name: a, token: 0123456789abcdefghij, role: app}"
+    found = read(with_text(config, f"\nhttp: {{listen: 127.0.0.1:8025, tokens: [{inside}]}}\n"), {})
+    assert "http.tokens[0].token: a token that every user of this machine can read" in warnings(found)

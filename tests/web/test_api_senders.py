@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from relayd.core.journal import EventType
@@ -578,3 +580,12 @@ async def test_values_of_other_kinds_are_told_and_not_taken(api: Api, values: di
 
     assert answer.status_code == 422, answer.text
     assert answer.json()["problems"]
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]":,\\u0d8 1eE-nulltrfa', max_size=60).map(str.encode))
+def test_any_octets_are_json_or_refused(octets: bytes) -> None:
+    try:
+        found = requests._json(octets)
+    except requests.Refused:
+        return
+    assert json.dumps(found, ensure_ascii=False).encode()
