@@ -9,8 +9,27 @@ from typing import Any
 
 import click
 
-from relayd.cli.daemon import Away, Daemon
-from relayd.cli.options import EX_USAGE, config_option, fail, json_option, language_option, print_json
+from relayd.cli.daemon import Away, Daemon, Lost, Refused
+from relayd.cli.options import (
+    EX_CANTCREAT,
+    EX_DATAERR,
+    EX_NOINPUT,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    config_option,
+    fail,
+    json_option,
+    language_option,
+    print_json,
+)
+
+_EXITS = {
+    "wrong": EX_DATAERR,
+    "used_up": EX_DATAERR,
+    "nothing_asked": EX_DATAERR,
+    "too_soon": EX_TEMPFAIL,
+    "denied": EX_CANTCREAT,
+}
 
 
 @click.command("confirm")
@@ -48,10 +67,15 @@ def confirm_command(
     body: dict[str, object] = {"code": code} if code is not None else {"vouch": True} if vouch else {}
     try:
         if not only_show:
-            daemon.act("POST", place, body)
+            daemon.attempt("POST", place, body)
         found = daemon.get(place, lang=None if as_json else language)
     except Away:
         daemon.away()
+    except Lost as error:
+        fail(str(error), EX_TEMPFAIL, error.remedy)
+    except Refused as refused:
+        told = refused.body
+        fail(told["error"], _EXITS.get(told.get("why", ""), EX_NOINPUT), told["remedy"])
     if as_json:
         print_json(found)
         return

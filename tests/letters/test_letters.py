@@ -93,7 +93,7 @@ def test_without_a_page_the_letter_carries_the_code_alone() -> None:
 def test_it_says_whether_the_operator_or_an_app_asked() -> None:
     operator = confirmation(dataclasses.replace(ASK, asked_by=BY_OPERATOR), "en")
     assert "by the operator of Platform" in operator.text
-    app = confirmation(dataclasses.replace(ASK, asked_by="billing"), "en")
+    app = confirmation(dataclasses.replace(ASK, asked_by="token:billing"), "en")
     assert "by the application billing" in app.text
 
 

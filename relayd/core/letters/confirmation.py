@@ -28,7 +28,10 @@ BY_MESSAGE = "first message"
 """Asked by the first mail that was sent in the sender's name."""
 
 BY_OPERATOR = "operator"
-"""Asked by whoever runs relayd. Any other name is that of an app's token."""
+"""Asked by whoever runs relayd."""
+
+BY_TOKEN = "token:"
+"""Asked by an app; the name of its token follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Ask:
     platform: str
     customer: str  # the sender's name
     address: str
-    asked_by: str  # BY_MESSAGE, BY_OPERATOR or the name of an app
+    asked_by: str  # BY_MESSAGE, BY_OPERATOR, or BY_TOKEN and a name
     asked_at: datetime  # UTC
     hours: int  # for which link and code are good
     code: str  # six digits
@@ -91,7 +94,7 @@ def facts(
     """Who asks for which address, and who asked us to ask."""
     words = WORDS[language]
     by = {BY_MESSAGE: words.by_message, BY_OPERATOR: words.by_operator}.get(asked_by, words.by_app)
-    who = filled(by, {**places, "app": shown_name(asked_by)})
+    who = filled(by, {**places, "app": shown_name(asked_by.removeprefix(BY_TOKEN))})
     return (
         (words.row_company, places["customer"]),
         (words.row_address, places["address"]),
