@@ -51,6 +51,21 @@ def test_the_sockets_outlive_the_service() -> None:
         assert unit in keys["Sockets"]
 
 
+def test_ports_for_http_are_systemd_s_and_loopback_alone() -> None:
+    """The unit may bind nothing itself, so what the config may name has a socket, which is not on by itself."""
+    service = dict(settings("relayd.service", "Service"))
+    assert service["SocketBindDeny"] == "any"
+    for unit, name, place in (
+        ("relayd-http.socket", "http", "127.0.0.1:8025"),
+        ("relayd-public.socket", "public", "127.0.0.1:8026"),
+    ):
+        socket = settings(unit, "Socket")
+        assert ("FileDescriptorName", name) in socket
+        assert [value for key, value in socket if key == "ListenStream"] == [place]
+        assert ("Service", "relayd.service") in socket
+        assert unit not in service["Sockets"]
+
+
 def test_clients_on_the_unix_socket_keep_their_uid() -> None:
     """In a user namespace SO_PEERCRED gives 65534 for everybody, and `logins: [{uid: ...}]` means nobody."""
     assert "PrivateUsers" not in dict(settings("relayd.service", "Service"))
