@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from relayd.core.settings_types import address_and_port
 from relayd.net.http import HttpServer, listen, listen_tcp
 from relayd.web.api import Control, create_app
 from relayd.web.tokens import TokenGuard, Tokens
+
+log = logging.getLogger("relayd.web")
 
 PUBLIC_WITHIN = 10.0
 """Seconds that anybody in the world has for a request: a form of a few hundred octets."""
@@ -38,6 +41,11 @@ class Doors:
         if http.public_listen is not None:
             listening = _given(given, "public") or listen_tcp(*address_and_port(http.public_listen))
             self._servers.append(HttpServer(public, listening, within=PUBLIC_WITHIN))
+        for name, key in (("http", http.listen), ("public", http.public_listen)):
+            if key is None and name in given:
+                log.warning(
+                    "systemd hands over a socket %s, and the config doesn't name it: nobody answers", name
+                )
 
     def take(self, tokens: Sequence[Token]) -> None:
         """From now on these tokens count, and no others."""

@@ -52,7 +52,7 @@ def test_the_sockets_outlive_the_service() -> None:
 
 
 def test_ports_for_http_are_systemd_s_and_loopback_alone() -> None:
-    """The unit may bind nothing itself, so what the config may name has a socket, which is not on by itself."""
+    """The unit may bind nothing itself, so what the config may name has a socket; neither is on by itself."""
     service = dict(settings("relayd.service", "Service"))
     assert service["SocketBindDeny"] == "any"
     for unit, name, place in (
