@@ -38,7 +38,7 @@ _GERMAN = Words(
     "angegeben. Bitte bestätigen Sie, dass das stimmt.",
     meaning="Wenn Sie bestätigen, dürfen E-Mails von {customer}, zum Beispiel Rechnungen, diese Adresse als "
     "Absender tragen, und Antworten kommen zu Ihnen.",
-    button="Adresse ansehen und bestätigen",
+    button="Ansehen und bestätigen",
     code="Sie können stattdessen auch diesen Code in {platform} eingeben:",
     code_alone="Geben Sie dazu in {platform} diesen Code ein:",
     good_for="Das gilt {hours} Stunden lang. Nennen Sie den Code niemandem per E-Mail oder am Telefon.",
@@ -64,7 +64,7 @@ _ENGLISH = Words(
     "confirm that this is right.",
     meaning="If you confirm, e-mail from {customer}, such as invoices, may carry this address as its sender, "
     "and replies come to you.",
-    button="View and confirm the address",
+    button="Review and confirm",
     code="Or enter this code in {platform} instead:",
     code_alone="To do so, enter this code in {platform}:",
     good_for="This is good for {hours} hours. Don't tell anybody the code by e-mail or telephone.",
@@ -90,7 +90,7 @@ _FRENCH = Words(
     "de confirmer que c’est exact.",
     meaning="Si vous confirmez, les e-mails de {customer}, par exemple ses factures, pourront porter cette "
     "adresse comme expéditeur, et les réponses vous parviendront.",
-    button="Voir et confirmer l’adresse",
+    button="Voir et confirmer",
     code="Vous pouvez aussi saisir ce code dans {platform} :",
     code_alone="Pour cela, saisissez ce code dans {platform} :",
     good_for="C’est valable {hours} heures. Ne donnez ce code à personne par e-mail ou au téléphone.",
@@ -116,7 +116,7 @@ _DUTCH = Words(
     "opgegeven. Wilt u bevestigen dat dit klopt?",
     meaning="Als u bevestigt, mag e-mail van {customer}, zoals facturen, dit adres als afzender dragen, en "
     "antwoorden komen bij u terecht.",
-    button="Adres bekijken en bevestigen",
+    button="Bekijken en bevestigen",
     code="U kunt in plaats daarvan ook deze code in {platform} invoeren:",
     code_alone="Voer daarvoor deze code in {platform} in:",
     good_for="Dit is {hours} uur geldig. Geef de code aan niemand door per e-mail of telefoon.",
