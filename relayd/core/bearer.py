@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+
 from relayd.core.reply import clean
 from relayd.core.sender import Secret
 

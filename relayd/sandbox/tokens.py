@@ -184,6 +184,7 @@ class TokenServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         _, path, *_ = head.split(" ", 2)
+        path, _, query = path.partition("?")
         lengths = [line for line in head.split("\r\n") if line.lower().startswith("content-length:")]
         body = await reader.readexactly(int(lengths[0].split(":")[1]) if lengths else 0)
         form = dict(urllib.parse.parse_qsl(body.decode()))
@@ -196,7 +197,7 @@ class TokenServer:
         if answer.cut:
             return
         if answer.then:
-            answer = self._usual(path, form)
+            answer = self._usual(path, form or dict(urllib.parse.parse_qsl(query)))
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(answer.body)),
@@ -209,6 +210,8 @@ class TokenServer:
     def _usual(self, path: str, form: Mapping[str, str]) -> Answer:
         if path == "/device":
             return self._device(form)
+        if path == "/tokeninfo":
+            return self._told_whose(form.get("token", ""))
         if path != "/token":
             return Answer(status=404, body=b"{}")
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
@@ -226,6 +229,13 @@ class TokenServer:
             case grant if grant == DEVICE_GRANT:
                 return self._polled(form)
         return error("unsupported_grant_type")
+
+    def _told_whose(self, token: str) -> Answer:
+        """For mail servers that ask the provider whose a token is, as Dovecot does."""
+        account, ends = self._access.get(token, ("", 0.0))
+        if time.monotonic() >= ends:
+            return error("invalid_token", 401)
+        return Answer(body=json.dumps({"email": account, "active": "true"}).encode())
 
     def _redeemed(self, form: Mapping[str, str]) -> Answer:
         code = self._codes.pop(form.get("code", ""), None)

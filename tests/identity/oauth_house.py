@@ -155,7 +155,7 @@ _numbers = itertools.count()
 async def house(tmp_path: Path, *, store: Store | None = None, **server: object) -> AsyncIterator[House]:
     ca_file = str(_AUTHORITY.write(tmp_path / "provider-ca.pem"))
     resolver = Resolver(["127.0.0.1:9"])
-    async with TokenServer(certificate=_CERTIFICATE, **server) as provider:  # type: ignore[arg-type]
+    async with TokenServer(**{"certificate": _CERTIFICATE, **server}) as provider:  # type: ignore[arg-type]
         https = Https(resolver=resolver, guard=None, contexts=Contexts(ca_file), deadline=2.0)
         yield House(
             provider=provider,
