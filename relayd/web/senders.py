@@ -82,7 +82,7 @@ class Control(Confirms, Protocol):
     def customers(self) -> Senders: ...
 
 
-_CONFIG = "change it there and POST /api/v1/reload; only senders that were added at run time are changed here"
+_CONFIG = "change it there and reload relayd; only senders that were added at run time are changed here"
 
 
 def routes(control: Control) -> list[Row]:
