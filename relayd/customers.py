@@ -4,7 +4,6 @@ follows from a change in it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import random
@@ -75,7 +74,6 @@ class Customers:
         self._parts = parts
         self._start = start
         self._clock = clock
-        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self.upstreams = Upstreams(
             store=store,
             credentials=credentials,
@@ -353,17 +351,18 @@ class Customers:
             await self.confirm_sender(id, address, by="upstream")
 
     def _look_at(self, senders: Iterable[Sender]) -> None:
-        """Look soon whether their domains show what they need; the watch looks again by itself."""
+        """Look at once whether their domains show what they need, unless they are many: the watch has them
+        within half a minute, and takes its time."""
         domains = {s.contact.domain for s in senders if s.send_as is not Rung.DEFAULT and s.confirmed}
-        for domain in sorted(domains):
-            self._start(self._look(domain))
+        if len(domains) <= LOOKS_AT_ONCE:
+            for domain in sorted(domains):
+                self._start(self._look(domain))
 
     async def _look(self, domain: str) -> None:
-        async with self._looks:
-            try:
-                await self._parts().domains.look(domain)
-            except Exception:  # the watch tries again
-                log.exception("looking at %s: a fault of ours", domain)
+        try:
+            await self._parts().domains.look(domain)
+        except Exception:  # the watch tries again
+            log.exception("looking at %s: a fault of ours", domain)
 
     @property
     def notes(self) -> list[str]:
