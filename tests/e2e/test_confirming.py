@@ -81,21 +81,26 @@ async def house(make_world: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def open_house(make_world: Any, **http: Any) -> AsyncIterator[Any]:
+async def open_house(make_world: Any, *, start: bool = True, **http: Any) -> AsyncIterator[Any]:
     with socket.create_server(("127.0.0.1", 0)) as public:
         place = f"127.0.0.1:{public.getsockname()[1]}"
         settings = {"public_listen": place, "public_url": f"http://{place}", **http}
         settings = {key: value for key, value in settings.items() if value is not None}
         async with make_world(senders=SENDERS, http=settings) as world:
             world.daemon.more = [("public", public)]
-            await world.daemon.start()
+            if start:
+                await world.daemon.start()
             yield world
 
 
 async def send(world: Any, sender: str, ref: str = "1") -> None:
     """An app sends an invoice in this sender's name."""
+    await send_as(world, sender, SENDERS[sender]["address"], ref)
+
+
+async def send_as(world: Any, sender: str, address: str, ref: str = "1") -> None:
     mail = EmailMessage()
-    mail["From"] = SENDERS[sender]["address"]
+    mail["From"] = address
     mail["To"] = "kunde@customer.example"
     mail["Subject"] = f"Rechnung {ref}"
     mail["X-Relayd-Sender"] = sender
@@ -104,7 +109,7 @@ async def send(world: Any, sender: str, ref: str = "1") -> None:
 
     def hand_in() -> None:
         with smtplib.SMTP("127.0.0.1", world.daemon.port, timeout=30) as smtp:
-            smtp.send_message(mail, SENDERS[sender]["address"], ["kunde@customer.example"])
+            smtp.send_message(mail, address, ["kunde@customer.example"])
 
     await asyncio.to_thread(hand_in)
 
@@ -234,6 +239,42 @@ async def test_a_letter_that_does_not_arrive_shows_where_the_sender_stands(house
         _, out, _ = await house.daemon.command(*words)
         assert "the mail is not_sent" in out
         assert "doesn't know this address" in out
+
+
+async def test_another_address_has_to_be_confirmed_anew(house: Any) -> None:
+    command = house.daemon.command
+    added = await command("sender", "add", "bolt", "name=Bolt", "address=hi@customer.example", "send_as=own")
+    assert added[0] == 0, added
+    await send_as(house, "bolt", "hi@customer.example")
+    (first,) = await letters(house, 1)
+    assert (await command("sender", "confirm", "bolt", "--code", first.code))[0] == 0
+    assert (await command("sender", "set", "bolt", "address=other@customer.example"))[0] == 0
+    _, out, _ = await command("sender", "confirm", "bolt", "--show")
+    assert out == "other@customer.example is not confirmed\n"
+
+    await send_as(house, "bolt", "other@customer.example")
+    (second,) = await letters(house, 1, "other@customer.example")
+    assert (await command("sender", "set", "bolt", "address=third@customer.example"))[0] == 0
+    assert (await command("sender", "confirm", "bolt", "--code", second.code))[0] == 65
+    async with httpx.AsyncClient(trust_env=False) as person:
+        assert (await person.get(second.link)).status_code == 404
+    assert len(said(house, "confirmed")) == 1
+
+
+async def test_a_letter_waits_for_the_platforms_key_and_then_goes(make_world: Any) -> None:
+    async with open_house(make_world, start=False) as world:
+        record = world.zone.values("r1._domainkey.my.platform.example", "TXT")[0]
+        world.zone.remove("r1._domainkey.my.platform.example")
+        await world.daemon.start()
+        code, out, _ = await world.daemon.command("sender", "confirm", "en")
+        assert code == 0
+        assert "the mail is held" in out
+        assert await world.daemon.stop() == 0
+        world.zone.add("r1._domainkey.my.platform.example", "TXT", record)
+        await world.daemon.start()
+        (letter,) = await letters(world, 1)
+        assert world.verified(letter.content) == ["my.platform.example"]
+        assert (await world.daemon.command("sender", "confirm", "en", "--code", letter.code))[0] == 0
 
 
 async def test_apps_can_not_send_as_relayd_itself(house: Any) -> None:
