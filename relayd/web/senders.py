@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from relayd.core import phrases
 from relayd.core.address import Address
 from relayd.core.mail import Rung
-from relayd.core.phrases import todo as words
-from relayd.core.policy import Plan
 from relayd.core.sender import Sender
 from relayd.core.settings_checks import SENDER_ID
 from relayd.core.settings_types import mailbox
-from relayd.core.todo import Outlook, Todo
+from relayd.core.todo import Outlook
 from relayd.identity.senders import (
     Changed,
     Entry,
@@ -42,6 +39,7 @@ from relayd.web.requests import (
     spoken,
 )
 from relayd.web.roles import Role
+from relayd.web.senderreport import line_as_dict, problem_as_dict, report_as_dict
 
 MANY_MAX = 1000
 """Senders in one bulk request. The settings of one are judged in about 50 us, and the loop waits for it."""
@@ -112,7 +110,7 @@ async def _list(control: Control, request: Request) -> JSONResponse:
         looked, last = looked + 1, id
         entry = control.customers.entry(id)
         if entry is not None:
-            line = _line(entry, control.customers.outlook(entry.sender))
+            line = line_as_dict(entry, control.customers.outlook(entry.sender))
             if fits(line):
                 found.append(line)
         if looked % AT_ONCE == 0:
@@ -151,9 +149,7 @@ async def _show(control: Control, request: Request) -> JSONResponse:
     entry = control.customers.entry(_id(request.path_params["id"]))
     if entry is None:
         raise _missing(request)
-    language = spoken(control, asked_language(request), entry.sender.id)
-    confirmation = await confirmation_as_dict(control, entry.sender, language)
-    return JSONResponse({**_report(control, request, entry), "confirmation": confirmation})
+    return JSONResponse(await _report(control, request, entry))
 
 
 # --- changing ---
@@ -167,7 +163,7 @@ async def _put(control: Control, request: Request) -> JSONResponse:
     changed = await control.customers.put_sender(
         id, _allowed(control, request, id, values), by=asker(request).name
     )
-    return _changed(control, request, changed)
+    return await _changed(control, request, changed)
 
 
 async def _put_many(control: Control, request: Request) -> JSONResponse:
@@ -187,34 +183,26 @@ async def _put_many(control: Control, request: Request) -> JSONResponse:
             "created": sum(each.created for each in changes),
             "changed": sum(bool(each.keys) and not each.created for each in changes),
             "unchanged": sum(not each.keys and not each.created for each in changes),
-            "warnings": [_problem(warning) for each in changes for warning in each.warnings],
+            "warnings": [problem_as_dict(warning) for each in changes for warning in each.warnings],
         }
     )
 
 
 def _changeable(control: Control, many: Iterable[str]) -> None:
-    """Senders of the config are told by name, beside others that can't be taken."""
+    """Senders of the config are told by name."""
     entries = (control.customers.entry(id) for id in many)
     fixed = [entry.sender.id for entry in entries if entry is not None and entry.origin is Origin.CONFIG]
     if fixed:
-        raise SenderRefused(
-            [
-                Problem(
-                    sender=id,
-                    key="",
-                    seen="a sender of the config file",
-                    expected="another id, or the change made there",
-                )
-                for id in fixed
-            ]
-        )
+        seen, expected = "a sender of the config file", "another id, or the change made there"
+        raise SenderRefused([Problem(sender=id, key="", seen=seen, expected=expected) for id in fixed])
 
 
 async def _set(control: Control, request: Request) -> JSONResponse:
     """Change the keys that are named; null gives one its default."""
     id, changes = _id(request.path_params["id"]), await read_object(request)
     _vouching(control.customers.entry(id), request, changes)
-    return _changed(control, request, await control.customers.set_sender(id, changes, by=asker(request).name))
+    changed = await control.customers.set_sender(id, changes, by=asker(request).name)
+    return await _changed(control, request, changed)
 
 
 async def _remove(control: Control, request: Request) -> JSONResponse:
@@ -241,7 +229,7 @@ def _told(
                 422,
                 f"{number} thing{'s' * (number != 1)} can't be taken; nothing was changed",
                 "correct what `problems` says, and send it again",
-                more={"problems": [_problem(each) for each in refused.problems]},
+                more={"problems": [problem_as_dict(each) for each in refused.problems]},
             ) from None
         return found
 
@@ -273,8 +261,9 @@ def _vouching(entry: Entry | None, request: Request, values: Mapping[str, Any]) 
     if values.get("confirmed") and not vouched:
         remedy = "leave confirmed out: the owner of the address is asked by mail; or use the role admin"
         raise Refused(403, "confirmed is the operator's word", remedy)
-    upstream = values.get("upstream")
-    if isinstance(upstream, dict) and upstream.get("ca_file") is not None:
+    upstream, known = values.get("upstream"), entry.settings.upstream if entry is not None else None
+    files = (None, known.ca_file if known is not None else None)
+    if isinstance(upstream, dict) and upstream.get("ca_file") not in files:
         raise Refused(
             403, "upstream.ca_file names a file of this machine", "leave it out, or use the role admin"
         )
@@ -295,76 +284,16 @@ def _missing(request: Request) -> Refused:
     return Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one")
 
 
-def _changed(control: Control, request: Request, changed: Changed) -> JSONResponse:
-    report = _report(control, request, changed.entry)
-    report["changed"] = list(changed.keys)
-    report["warnings"] = [_problem(warning) for warning in changed.warnings]
-    return JSONResponse(report, 201 if changed.created else 200)
-
-
-def _problem(problem: Problem) -> dict[str, str]:
-    return {
-        "sender": problem.sender,
-        "key": problem.key,
-        "seen": problem.seen,
-        "expected": problem.expected,
-        "text": str(problem),
-    }
-
-
-def _line(entry: Entry, outlook: Outlook) -> dict[str, Any]:
-    """How a sender stands, as lists have it. `mail`: what becomes of its mail now."""
-    sender, found = entry.sender, outlook.plan
-    plan = found if isinstance(found, Plan) else None
-    return {
-        "id": sender.id,
-        "name": sender.name,
-        "address": str(sender.contact),
-        "confirmed": sender.confirmed,
-        "confirmed_by": entry.confirmed_by,
-        "wanted": sender.send_as.value,
-        "rung": plan.rung.value if plan else None,
-        "proof": plan.proof.value if plan and plan.proof else None,
-        "reason": found.reason.value if found.reason else None,
-        "mail": "refused" if plan is None else "held" if plan.held else "sent",
-        "held": plan.held.value if plan and plan.held else None,
-        "default_address": str(sender.default_address),
-        "origin": entry.origin.value,
-        "tasks": [todo.task.value for todo in outlook.todo],
-    }
-
-
-def _report(control: Control, request: Request, entry: Entry) -> dict[str, Any]:
-    outlook = control.customers.outlook(entry.sender)
+async def _report(control: Control, request: Request, entry: Entry) -> dict[str, Any]:
     language = spoken(control, asked_language(request), entry.sender.id)
     return {
-        **_line(entry, outlook),
-        "todo": [_todo(todo, language) for todo in outlook.todo],
-        "settings": settings_as_dict(entry),
-        "has_password": "upstream.password" in entry.secrets,
+        **report_as_dict(entry, control.customers.outlook(entry.sender), language),
+        "confirmation": await confirmation_as_dict(control, entry.sender, language),
     }
 
 
-def _todo(todo: Todo, language: str | None) -> dict[str, Any]:
-    texts = {known: words.text(todo, known) for known in phrases.LANGUAGES}
-    record = todo.record
-    return {
-        "task": todo.task.value,
-        "actor": todo.actor.value,
-        "text": texts if language is None else texts[language],
-        "link": todo.link,
-        "record": None
-        if record is None
-        else {"type": record.type, "name": record.name, "value": record.value},
-    }
-
-
-def settings_as_dict(entry: Entry) -> dict[str, Any]:
-    """The settings as PUT takes them, without what is secret: so a password that is kept stays."""
-    return dict(_open(entry.settings.model_dump(mode="json")))
-
-
-def _open(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if key != "password":
-            yield key, dict(_open(value)) if isinstance(value, dict) else value
+async def _changed(control: Control, request: Request, changed: Changed) -> JSONResponse:
+    report = await _report(control, request, changed.entry)
+    report["changed"] = list(changed.keys)
+    report["warnings"] = [problem_as_dict(warning) for warning in changed.warnings]
+    return JSONResponse(report, 201 if changed.created else 200)

@@ -402,6 +402,11 @@ async def test_only_the_operator_names_files_of_this_machine(api: Api) -> None:
     body = {**ACME, "upstream": {"host": "smtp.acme.example", "ca_file": "/etc/shadow"}}
 
     assert (await api.ask("PUT", "/senders/acme", body)).status_code == 403
+    api.has(Role.ADMIN)
+    assert (await api.ask("PUT", "/senders/acme", body)).status_code == 201
+    api.has(Role.APP)
+    again = await api.put("acme", **(await api.get("/senders/acme"))["settings"])
+    assert again["changed"] == []
 
 
 # --- lists ---
