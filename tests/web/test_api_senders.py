@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -397,9 +398,11 @@ async def test_the_operator_s_word_stands_until_the_app_gives_another_address(ap
     assert answer.status_code == 403
 
 
-async def test_only_the_operator_names_files_of_this_machine(api: Api) -> None:
+async def test_only_the_operator_names_files_of_this_machine(api: Api, tmp_path: Path) -> None:
     api.has(Role.APP)
-    body = {**ACME, "upstream": {"host": "smtp.acme.example", "ca_file": "/etc/shadow"}}
+    roots = tmp_path / "roots.pem"
+    trustme.CA().cert_pem.write_to_path(str(roots))
+    body = {**ACME, "upstream": {"host": "smtp.acme.example", "ca_file": str(roots)}}
 
     assert (await api.ask("PUT", "/senders/acme", body)).status_code == 403
     api.has(Role.ADMIN)
