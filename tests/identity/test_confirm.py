@@ -325,6 +325,28 @@ async def test_a_crash_while_asking_loses_nothing_and_asks_nobody_twice(desk: De
         assert len(await desk.letters()) == 1
 
 
+async def test_an_older_letter_is_not_taken_for_the_one_that_a_crash_prevented(desk: Desk) -> None:
+    await desk.confirmations.ask("acme", by="operator")
+    desk.now += PAUSE
+
+    class Crash(Exception):
+        pass
+
+    async def crashing(*_: Any, **__: Any) -> str:
+        raise Crash
+
+    desk.confirmations._post().send = crashing  # type: ignore[method-assign]
+    with pytest.raises(Crash):
+        await desk.confirmations.ask("acme", by="operator")
+    desk.restart()
+    await desk.confirmations.load()
+    sender = desk.senders.get("acme")
+    assert sender is not None
+    assert desk.confirmations.unasked(sender)
+    await desk.confirmations.ask("acme", by="operator")
+    assert len(await desk.letters()) == 2
+
+
 # --- the link
 
 
@@ -511,6 +533,22 @@ async def test_after_a_day_link_and_code_are_worth_nothing_and_that_is_said_once
     assert len(await desk.letters()) == 2
 
 
+async def test_what_is_asked_while_the_old_question_ends_still_stands(desk: Desk) -> None:
+    await desk.confirmations.ask("acme", by="operator")
+    desk.now += LIFETIME
+    remember = desk.store.remember
+
+    async def slowly(kind: str, key: str, value: Any, events: Any = ()) -> None:
+        await remember(kind, key, value, events)
+        if value.get("ended"):
+            await desk.confirmations.ask("acme", by="operator")
+
+    desk.store.remember = slowly  # type: ignore[method-assign]
+    await desk.confirmations.sweep()
+    _, new = await desk.letters()
+    assert desk.confirmations.find(new.token) is not None
+
+
 async def test_this_was_not_me_ends_the_question_and_keeps_the_mailbox_quiet(desk: Desk) -> None:
     await desk.confirmations.ask("acme", by="operator")
     (letter,) = await desk.letters()
@@ -676,6 +714,34 @@ async def test_mail_of_confirmed_senders_is_passed_over_unread(desk: Desk, first
     await accepted(desk)
     await first_mail.catch_up()
     assert len(await desk.letters()) == 1
+
+
+@pytest.mark.parametrize("change", [SenderMissing("acme"), AlreadyConfirmed()])
+async def test_a_sender_that_changes_while_its_mail_is_looked_at_is_let_be(
+    desk: Desk, first_mail: FirstMail, monkeypatch: pytest.MonkeyPatch, change: Exception
+) -> None:
+    await first_mail.catch_up()
+    await accepted(desk)
+
+    async def changed(*_: Any, **__: Any) -> None:
+        raise change
+
+    monkeypatch.setattr(desk.confirmations, "ask", changed)
+    await first_mail.catch_up()
+    assert await desk.letters() == []
+
+
+async def test_the_place_in_the_journal_is_kept_now_and_then(
+    desk: Desk, first_mail: FirstMail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await first_mail.catch_up()
+    monkeypatch.setattr("relayd.identity.firstmail.KEEP_EVERY", 2)
+    await accepted(desk, None)
+    await first_mail.catch_up()
+    assert (await desk.store.recall("cursor"))["first_mail"]["seq"] == "0"
+    await accepted(desk, None)
+    await first_mail.catch_up()
+    assert (await desk.store.recall("cursor"))["first_mail"]["seq"] == "2"
 
 
 async def test_the_reader_tries_again_when_the_store_could_not(desk: Desk, first_mail: FirstMail) -> None:

@@ -113,7 +113,7 @@ def _text(part: Part) -> str:
             return f"{_wrapped(before)}\n{url}"
         case Show(text=text):
             return f"    {text}"
-        case Facts(rows=rows):
+        case Facts(rows=rows):  # pragma: no branch - there is no other part
             wide = max(len(name) for name, _ in rows) + 2
             return "\n".join(f"{name + ':':<{wide}}{value}" for name, value in rows)
 
@@ -137,7 +137,7 @@ def _html(part: Part) -> str:
             return f'<p style="margin:0 0 12px;{_QUIET}">{escape(before)} {link}</p>'
         case Show(text=text):
             return f'<p style="{_SHOWN}">{escape(text)}</p>'
-        case Facts(rows=rows):
+        case Facts(rows=rows):  # pragma: no branch - there is no other part
             lines = "".join(
                 f'<tr><td style="{_NAME}">{escape(name)}</td><td style="{_VALUE}">{escape(value)}</td></tr>'
                 for name, value in rows
