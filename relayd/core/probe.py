@@ -157,6 +157,8 @@ def untried(question: Question, known: Known) -> Judged | None:
         # Nobody's server gets to see what opens our own door.
         finding = _finding(Kind.PASSWORD_OF_PLATFORM, question, reason=Reason.AUTH_WRONG_PASSWORD)
         return Judged(mark=Mark.FAILED, finding=finding, refusal=Reason.AUTH_WRONG_PASSWORD)
+    if upstream.sealed:
+        return Judged(mark=Mark.FAILED, finding=_other(Reason.UPSTREAM_SEALED, question, known))
     if upstream.username and upstream.password is None and upstream.oauth is None:
         finding = _finding(Kind.PASSWORD_MISSING, question, reason=Reason.AUTH_NOT_LOGGED_IN)
         return Judged(mark=Mark.FAILED, finding=finding)
