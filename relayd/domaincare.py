@@ -76,7 +76,7 @@ class DomainCare:
         shown = await self._reports().check(domain)
         if domain in domains.wanted():
             await domains.look(domain)
-            await self.rungs.check()
+            await self.rungs.look(domain)
         return shown
 
     async def keys(self) -> tuple[str, Standing]:

@@ -62,6 +62,11 @@ class Rungs:
                 log.error("changed rungs can't be written down now: %s", error)
             await self._pause(PAUSE)
 
+    async def look(self, domain: str) -> None:
+        """Look at the senders of a domain of which something new is known. Raises StoreError."""
+        for sender in [sender for sender in self._senders() if sender.contact.domain == domain]:
+            await self._look(sender)
+
     async def check(self) -> None:
         """Look at every sender once. Raises StoreError."""
         senders = {sender.id: sender for sender in self._senders()}

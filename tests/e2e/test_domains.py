@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
+import smtplib
 from typing import Any
 
-from relayd.sandbox.zone import NameServer
-from tests.conftest import RELAYD, MakeWorld, World
+from relayd.sandbox.zone import NameServer, Zone
+from tests.conftest import MakeWorld, World
 
 KEY = "r1._domainkey.my.platform.example"
 
 
 async def command(world: World, *words: str) -> tuple[int, str]:
     """Run `relayd WORDS -c CONFIG`; gives its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(RELAYD, *words, "-c", str(world.daemon.config)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    said, _ = await process.communicate()
-    code = process.returncode
-    assert code is not None
-    print(f"$ relayd {' '.join(words)}   # exit {code}\n{said.decode()}")
-    return code, said.decode()
+    code, out, err = await world.daemon.command(*words)
+    print(f"$ relayd {' '.join(words)}   # exit {code}\n{out}{err}")
+    return code, out + err
 
 
 async def test_a_customer_sees_what_to_publish_publishes_it_and_is_proven(make_world: MakeWorld) -> None:
@@ -54,9 +46,8 @@ async def test_a_customer_sees_what_to_publish_publishes_it_and_is_proven(make_w
         assert "✓ r2._domainkey.globex.example" in said
         assert "mail in its name is proven by DKIM" in said
         assert re.search(r"✓ own \(dkim\) [^✓·]*DKIM\s+pass,\s+aligned;\s+DMARC\s+pass", said)
-        events = await status(world)
-        assert ("proven", "globex") in events
-        assert ("rung_changed", "globex") in events
+        await world.daemon.until(lambda: "rung_changed" in types(world, "globex"), "a changed rung is told")
+        assert "proven" in types(world, "globex")
         code, said = await command(world, "domain", "show", "globex.example", "--json")
         found = json.loads(said)
         assert found["looked_at"] is not None
@@ -68,7 +59,7 @@ async def test_what_the_own_nameservers_say_counts_before_others_see_it(make_wor
     async with make_world() as world:
         world.zone.add("globex.example", "NS", "ns.globex.example")
         world.zone.add("ns.globex.example", "A", "127.0.0.2")
-        async with NameServer(world.zone.__class__(), host="127.0.0.2") as own:
+        async with NameServer(Zone(), host="127.0.0.2") as own:
             [record] = world.zone.values("r1._domainkey.globex.example", "TXT")
             own.zone.add("r1._domainkey.globex.example", "TXT", record)
             world.zone.remove("r1._domainkey.globex.example")
@@ -94,28 +85,44 @@ async def test_a_shared_domain_has_nothing_to_publish(world: World) -> None:
 
 
 async def test_the_key_is_changed_while_mail_flows(world: World, invoice: Any) -> None:
-    code, said = await command(world, "dkim", "rotate", "--status")
-    assert (code, "no change is under way" in said) == (0, True)
+    async def signed() -> list[tuple[str, str]]:
+        """Send from Globex's own address; gives domain and selector of each signature that verifies."""
+        number = len(world.receiver.received) + 1
+        mail = bytes(invoice("kunde@customer.example", sender="office@globex.example"))
+        await asyncio.to_thread(hand_in, world.daemon.port, mail)
+        content = (await world.receiver.wait_for(number))[-1].content
+        found = re.findall(rb"DKIM-Signature:.*?\bd=([a-z.]+);\s+s=([a-z0-9]+);", content, re.DOTALL)
+        assert world.verified(content) == [domain.decode() for domain, _ in found]
+        return [(domain.decode(), selector.decode()) for domain, selector in found]
+
+    _, said = await command(world, "dkim", "rotate", "--status")
+    assert "no change is under way" in said
+    assert await signed() == [("globex.example", "r1"), ("my.platform.example", "r1")]
     code, said = await command(world, "dkim", "rotate", "--json")
     assert code == 0
     found = json.loads(said)
     assert [record["selector"] for record in found["records"]] == ["r2", "r1"]
-    assert found["selector"] == "r1"
     assert set(found["waiting_for"]) == {"my.platform.example", "globex.example"}
+    assert await signed() == [("globex.example", "r1"), ("my.platform.example", "r1")]
     code, said = await command(world, "dkim", "rotate")
-    assert code == 73
-    assert "under way" in said
-    # the platform publishes; the operator need not wait for the watch
-    for domain in ("my.platform.example", "globex.example"):
-        world.zone.add(f"r2._domainkey.{domain}", "TXT", found["records"][0]["value"])
-        await command(world, "domain", "check", domain)
-    code, said = await command(world, "dkim", "rotate", "--status")
+    assert (code, "under way" in said) == (73, True)
+    # the platform publishes; Globex, who has the key as TXT, not yet
+    world.zone.add("r2._domainkey.my.platform.example", "TXT", found["records"][0]["value"])
+    await command(world, "domain", "check", "my.platform.example")
+    assert await signed() == [("globex.example", "r1"), ("my.platform.example", "r2")]
+    _, said = await command(world, "dkim", "rotate", "--status")
     assert "the platform signs with r2" in said
-    assert "still signed for" not in said
+    assert "still signed for with r1: globex.example" in said
+    world.zone.add("r2._domainkey.globex.example", "TXT", found["records"][0]["value"])
+    await command(world, "domain", "check", "globex.example")
+    assert await signed() == [("globex.example", "r2"), ("my.platform.example", "r2")]
     await world.daemon.kill()
     await world.daemon.start()
-    code, said = await command(world, "dkim", "rotate", "--status")
+    _, said = await command(world, "dkim", "rotate", "--status")
     assert "changing from selector r1 to r2" in said
+    assert "still signed for" not in said
+    assert await signed() == [("globex.example", "r2"), ("my.platform.example", "r2")]
+    assert sorted(types(world, "globex")) == ["proven", "rung_changed"]  # of its own beginning
 
 
 async def test_the_doctor_says_what_is_wrong_with_or_without_a_daemon(make_world: MakeWorld) -> None:
@@ -142,12 +149,15 @@ async def test_the_doctor_says_what_is_wrong_with_or_without_a_daemon(make_world
         assert json.loads(said)["healthy"]
 
 
-async def status(world: World) -> set[tuple[str, str | None]]:
-    """Types of the events in the status log, with their senders."""
-    for _ in range(100):
-        text = world.daemon.status_log.read_text() if world.daemon.status_log.exists() else ""
-        found = {(event["type"], event.get("sender")) for event in map(json.loads, text.splitlines())}
-        if ("rung_changed", "globex") in found:
-            break
-        await command(world, "status")
-    return found
+def hand_in(port: int, content: bytes) -> None:
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+        smtp.sendmail("office@globex.example", "kunde@customer.example", content)
+
+
+def types(world: World, sender: str) -> list[str]:
+    """Of the events about this sender itself."""
+    return [
+        event["type"]
+        for event in world.daemon.events()
+        if event.get("sender") == sender and "message" not in event
+    ]
