@@ -253,20 +253,14 @@ def _allowed(control: Control, request: Request, id: str, values: dict[str, Any]
 
 
 def _vouching(entry: Entry | None, request: Request, values: Mapping[str, Any]) -> None:
-    """That an address belongs to a sender, and which files of this machine are read, is for the operator to
-    say, who has the Unix socket or a token with the role admin."""
+    """That an address belongs to a sender is for the operator to say, who has the Unix socket or a token with
+    the role admin."""
     if asker(request).role is Role.ADMIN:
         return
     vouched = entry is not None and entry.settings.confirmed and _address(values) == entry.sender.contact
     if values.get("confirmed") and not vouched:
         remedy = "leave confirmed out: the owner of the address is asked by mail; or use the role admin"
         raise Refused(403, "confirmed is the operator's word", remedy)
-    upstream, known = values.get("upstream"), entry.settings.upstream if entry is not None else None
-    files = (None, known.ca_file if known is not None else None)
-    if isinstance(upstream, dict) and upstream.get("ca_file") not in files:
-        raise Refused(
-            403, "upstream.ca_file names a file of this machine", "leave it out, or use the role admin"
-        )
 
 
 def _address(values: Mapping[str, Any]) -> Address | None:
