@@ -1,8 +1,9 @@
 """Signing in at a provider: in a browser (RFC 6749 with PKCE), or with a code on another device (RFC 8628).
 
 What is begun here lives in memory, a quarter of an hour at most, once for each sender: a restart costs one
-more click. Who comes back is known by a state that can't be guessed and works once. An account that isn't the
-one the settings name is refused, whoever it belongs to: a link that was sent to somebody else gives nothing.
+more click. Who comes back to a browser is known by a state that can't be guessed and works once, and has to
+agree to what the provider's page could not name: the customer for whom the account is connected. So a link
+that was sent to somebody else gives nothing, and an account that isn't the one the settings name is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ from relayd.core import oauth
 from relayd.core.oauth import DeviceCode, Grant, Problem, Provider, Trouble, TroubleKind, same_account
 from relayd.core.reply import Fault, clean
 from relayd.core.sender import Secret, Sender
+from relayd.identity.begun import CannotSignIn, SignIn, Visit
 from relayd.identity.oauth import OAuth
 from relayd.masterkey import NoMasterKey
 from relayd.store.contract import StoreError
@@ -27,6 +30,9 @@ log = logging.getLogger("relayd.oauth")
 
 BROWSER_LIFE = 900.0
 """Seconds from the link to coming back; providers give people 10 to 15 minutes for their pages."""
+
+VISITS = 200
+"""Comings back whose page can be read again; the oldest is forgotten first."""
 
 PARAMETER_MAX = 4096
 """Characters of anything that comes back. Microsoft's codes have up to 2,000."""
@@ -48,33 +54,6 @@ class Asks(Protocol):
     async def poll(self, provider: Provider, code: Secret) -> Grant | Trouble | Fault: ...
 
 
-class CannotSignIn(Exception):
-    """A sign-in can't begin. `problem` says why, `detail` what the provider said."""
-
-    def __init__(self, problem: Problem, detail: str = "") -> None:
-        super().__init__(problem.value)
-        self.problem = problem
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """One that is under way, or how the last one ended."""
-
-    sender: str
-    provider: str
-    username: str  # who has to sign in
-    by: str
-    language: str
-    expires_at: datetime
-    url: str  # where a person goes
-    user_code: str | None = None  # what is typed in there; None: nothing
-    done: bool = False
-    problem: Problem | None = None  # done, and went wrong
-    account: str | None = None  # who signed in
-    detail: str = ""  # what the provider said, cleaned
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
     """What has to be known when somebody comes back."""
@@ -84,6 +63,15 @@ class _Pending:
     verifier: Secret
     nonce: str
     ends: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """Who is to sign in, and where."""
+
+    provider: Provider
+    username: str
+    sender: Sender
 
 
 class SignIns:
@@ -115,6 +103,8 @@ class SignIns:
         self._pause = pause
         self._known: dict[str, SignIn] = {}  # by sender: under way, or the last one
         self._states: dict[str, tuple[str, _Pending]] = {}  # by state: the sender
+        self._codes: dict[str, tuple[SignIn, _Pending, Secret]] = {}  # by ticket: who came back, with what
+        self._visits: OrderedDict[str, SignIn] = OrderedDict()  # by ticket: what became of it
         self._polls: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}
 
@@ -139,7 +129,8 @@ class SignIns:
 
     def in_browser(self, sender: str, *, by: str) -> SignIn:
         """Give the page where the customer signs in. Raises CannotSignIn."""
-        provider, username, language = self._wanted(sender)
+        wanted = self._wanted(sender)
+        provider, username = wanted.provider, wanted.username
         redirect_uri = self._redirect_uri()
         if redirect_uri is None:
             raise CannotSignIn(Problem.NO_PAGE)
@@ -161,11 +152,12 @@ class SignIns:
             account=username,
         )
         self._states[state] = (sender, pending)
-        return self._begin(sender, provider, username, language, by, BROWSER_LIFE, url)
+        return self._begin(wanted, by, BROWSER_LIFE, url)
 
     async def on_device(self, sender: str, *, by: str) -> SignIn:
         """Give a code that the customer types in anywhere. Raises CannotSignIn."""
-        provider, username, language = self._wanted(sender)
+        wanted = self._wanted(sender)
+        provider = wanted.provider
         if provider.device_url is None:
             raise CannotSignIn(Problem.NO_DEVICE)
         code = await self._asks().device(provider)
@@ -174,7 +166,7 @@ class SignIns:
         if isinstance(code, Trouble):
             raise CannotSignIn(_PROBLEMS.get(code.kind, Problem.OURS), code.text)
         self.cancel(sender)
-        begun = self._begin(sender, provider, username, language, by, code.lives, code.url, code.user_code)
+        begun = self._begin(wanted, by, code.lives, code.url, code.user_code)
         self._polls[sender] = asyncio.create_task(self._ask(begun, provider, code))
         return begun
 
@@ -184,6 +176,8 @@ class SignIns:
             task.cancel()
         for state in [state for state, (whose, _) in self._states.items() if whose == sender]:
             del self._states[state]
+        for ticket in [ticket for ticket, (begun, *_) in self._codes.items() if begun.sender == sender]:
+            del self._codes[ticket]
         self._known.pop(sender, None)
         if (news := self._news.pop(sender, None)) is not None:
             news.set()
@@ -195,28 +189,63 @@ class SignIns:
 
     # what comes of it
 
-    async def come_back(self, parameters: Mapping[str, Sequence[str]]) -> SignIn | None:
+    def come_back(self, parameters: Mapping[str, Sequence[str]]) -> Visit | None:
         """Somebody came back with these parameters in the address (RFC 6749 section 4.1.2). None: it can't be
         said from which sign-in."""
+        sign_in, code = self._arrived(parameters)
+        if sign_in is None:
+            return None
+        ticket = secrets.token_urlsafe(16)
+        if code is not None:
+            self._codes[ticket] = (sign_in, *code)
+        self._visits[ticket] = sign_in
+        while len(self._visits) > VISITS:
+            old, _ = self._visits.popitem(last=False)
+            self._codes.pop(old, None)
+        return Visit(ticket=ticket, sign_in=sign_in)
+
+    def visit(self, ticket: str) -> Visit | None:
+        """Who came back, and what became of it."""
+        sign_in = self._visits.get(ticket)
+        if sign_in is not None and not sign_in.done and ticket not in self._codes:
+            return None  # another sign-in was begun since
+        return None if sign_in is None else Visit(ticket=ticket, sign_in=sign_in)
+
+    async def agree(self, ticket: str) -> Visit | None:
+        """Whoever came back agrees. Only now the provider's code is used, once."""
+        begun, pending, code = self._codes.pop(ticket, (None, None, None))
+        if begun is None or pending is None or code is None:
+            return self.visit(ticket)
+        if self._monotonic() >= pending.ends:
+            ended = self._end(begun, problem=Problem.EXPIRED)
+        else:
+            given = await self._asks().redeem(
+                pending.provider, code=code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
+            )
+            ended = await self._take(begun, pending.provider, given, nonce=pending.nonce)
+        self._visits[ticket] = ended
+        return Visit(ticket=ticket, sign_in=ended)
+
+    def _arrived(
+        self, parameters: Mapping[str, Sequence[str]]
+    ) -> tuple[SignIn | None, tuple[_Pending, Secret] | None]:
+        """From which sign-in somebody comes, and with which code; without one it has ended."""
         state = _only(parameters, "state")
         sender, pending = self._states.pop(state, ("", None)) if state else ("", None)
         known = self._known.get(sender)
         if pending is None or known is None:
-            return None
+            return None, None
         if self._monotonic() >= pending.ends:
-            return self._end(known, problem=Problem.EXPIRED)
+            return self._end(known, problem=Problem.EXPIRED), None
         if "iss" in parameters and not oauth.issued_by(_only(parameters, "iss"), pending.provider):
-            return self._end(known, problem=Problem.MIXED_UP)  # RFC 9207 section 2.4
+            return self._end(known, problem=Problem.MIXED_UP), None  # RFC 9207 section 2.4
         if "error" in parameters:
             said = oauth.trouble(_only(parameters, "error"), _only(parameters, "error_description"))
-            return self._end(known, problem=_PROBLEMS.get(said.kind, Problem.OURS), detail=said.text)
+            return self._end(known, problem=_PROBLEMS.get(said.kind, Problem.OURS), detail=said.text), None
         code = _only(parameters, "code")
         if code is None:
-            return self._end(known, problem=Problem.MIXED_UP)
-        given = await self._asks().redeem(
-            pending.provider, code=Secret(code), verifier=pending.verifier, redirect_uri=pending.redirect_uri
-        )
-        return await self._take(known, pending.provider, given, nonce=pending.nonce)
+            return self._end(known, problem=Problem.MIXED_UP), None
+        return known, (pending, Secret(code))
 
     async def _ask(self, begun: SignIn, provider: Provider, code: DeviceCode) -> None:
         """Ask whether the customer is done, as often as the provider likes."""
@@ -267,32 +296,25 @@ class SignIns:
             return Problem.NO_MAIL
         return Problem.NOT_LASTING if given.refresh is None else None
 
-    def _wanted(self, id: str) -> tuple[Provider, str, str]:
+    def _wanted(self, id: str) -> _Wanted:
         sender = self._sender(id)
         if sender is None or sender.upstream is None or sender.upstream.oauth is None:
             raise CannotSignIn(Problem.NOT_WANTED)
         provider = self._providers().get(sender.upstream.oauth)
         if provider is None:
             raise CannotSignIn(Problem.OURS, f"oauth.{sender.upstream.oauth} is not in the config")
-        return provider, sender.upstream.username or str(sender.contact), sender.language
+        username = sender.upstream.username or str(sender.contact)
+        return _Wanted(provider=provider, username=username, sender=sender)
 
-    def _begin(
-        self,
-        sender: str,
-        provider: Provider,
-        username: str,
-        language: str,
-        by: str,
-        life: float,
-        url: str,
-        user_code: str | None = None,
-    ) -> SignIn:
-        begun = self._known[sender] = SignIn(
-            sender=sender,
-            provider=provider.name,
-            username=username,
+    def _begin(self, wanted: _Wanted, by: str, life: float, url: str, user_code: str | None = None) -> SignIn:
+        sender = wanted.sender
+        begun = self._known[sender.id] = SignIn(
+            sender=sender.id,
+            customer=sender.name,
+            provider=wanted.provider.name,
+            username=wanted.username,
             by=by,
-            language=language,
+            language=sender.language,
             expires_at=self._clock() + timedelta(seconds=life),
             url=url,
             user_code=user_code,

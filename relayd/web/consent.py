@@ -1,14 +1,14 @@
-"""The page that a browser comes back to from a provider (the redirect URI of OAuth).
+"""The pages that a browser comes back to from a provider (the redirect URI of OAuth).
 
 What comes in its address is anybody's to write. It is taken to the sign-in that its state belongs to, once,
-and none of it is shown or followed. The browser is then sent on to a place of our own that holds no code and
-no state, so that neither stays in its history, and the page can be read again in another language.
+and none of it is shown or followed. The browser is sent on to a page that holds no code and no state, so that
+neither stays in its history. There a person sees for which customer their account would be connected, which
+the provider's page could not say, and agrees: only this POST changes anything. Its address can't be guessed,
+so no other site can send it.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
@@ -16,13 +16,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from relayd.core.letters.letter import shown_name
 from relayd.core.oauth import CALLBACK, Problem
 from relayd.core.phrases import signin as words
-from relayd.identity.signin import SignIn, SignIns
-from relayd.web.page import Page, Pages, asked_language
-
-ENDINGS = 200
-"""Ends of sign-ins that can be read again; the oldest is forgotten first."""
+from relayd.identity.begun import SignIn, Visit
+from relayd.identity.signin import SignIns
+from relayd.web.page import Button, Page, Pages, asked_language
 
 QUERY_MAX = 16_384
 """Characters of the address that are looked at. Microsoft's codes have up to 2,000."""
@@ -33,7 +32,8 @@ def routes(sign_ins: SignIns, pages: Pages) -> Sequence[BaseRoute]:
     consent = _Consent(sign_ins, pages)
     return [
         Route(CALLBACK, consent.come_back, methods=["GET"]),
-        Route(CALLBACK + "/{ending}", consent.ended, methods=["GET"]),
+        Route(CALLBACK + "/{ticket}", consent.show, methods=["GET"]),
+        Route(CALLBACK + "/{ticket}", consent.agree, methods=["POST"]),
     ]
 
 
@@ -41,38 +41,58 @@ class _Consent:
     def __init__(self, sign_ins: SignIns, pages: Pages) -> None:
         self._sign_ins = sign_ins
         self._pages = pages
-        self._endings: OrderedDict[str, SignIn] = OrderedDict()
 
     async def come_back(self, request: Request) -> Response:
         if request.method == "HEAD":  # whoever only looks uses nothing up
-            return self._pages.gone(asked_language(request))
-        ended = await self._sign_ins.come_back(_parameters(request.url.query))
-        if ended is None:
-            return self._answer(None, asked_language(request))
-        ending = secrets.token_urlsafe(16)
-        self._endings[ending] = ended
-        while len(self._endings) > ENDINGS:
-            self._endings.popitem(last=False)
+            return self._answer(request, None)
+        visit = self._sign_ins.come_back(_parameters(request.url.query))
+        if visit is None:
+            return self._answer(request, None)
         # Relative, so that it can lead nowhere else, whatever the request calls us.
-        to = f"{CALLBACK.rpartition('/')[2]}/{ending}"
+        to = f"{CALLBACK.rpartition('/')[2]}/{visit.ticket}"
         return RedirectResponse(to, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
-    async def ended(self, request: Request) -> Response:
-        ended = self._endings.get(request.path_params["ending"])
-        return self._answer(ended, asked_language(request, ended.language if ended is not None else None))
+    async def show(self, request: Request) -> Response:
+        return self._answer(request, self._sign_ins.visit(request.path_params["ticket"]))
 
-    def _answer(self, ended: SignIn | None, language: str) -> Response:
+    async def agree(self, request: Request) -> Response:
+        return self._answer(request, await self._sign_ins.agree(request.path_params["ticket"]))
+
+    def _answer(self, request: Request, visit: Visit | None) -> Response:
         """None: nobody knows any more what this belonged to."""
-        problem = Problem.EXPIRED if ended is None else ended.problem
-        says = words.said(
-            problem,
-            language,
-            provider=ended.provider if ended is not None else "",
-            username=ended.username if ended is not None else "",
-            account=ended.account if ended is not None else None,
-        )
-        page = Page(title=words.title(problem, language), says=says, done=problem is None)
-        return self._pages.answer(page, language, 200 if problem is None else 404 if ended is None else 400)
+        if visit is None:
+            language = asked_language(request)
+            says = words.said(Problem.EXPIRED, language)
+            return self._pages.answer(
+                Page(title=words.title(Problem.EXPIRED, language), says=says), language, 404
+            )
+        language = asked_language(request, visit.sign_in.language)
+        if not visit.ended:
+            return self._pages.answer(_question(visit.sign_in, language), language)
+        problem = visit.sign_in.problem
+        return self._pages.answer(_ending(visit.sign_in, language), language, 400 if problem else 200)
+
+
+def _question(sign_in: SignIn, language: str) -> Page:
+    asked = words.question(
+        language,
+        customer=shown_name(sign_in.customer),
+        username=sign_in.username,
+        provider=sign_in.provider,
+    )
+    return Page(title=asked.title, says=asked.says, button=Button(label=asked.yes))
+
+
+def _ending(sign_in: SignIn, language: str) -> Page:
+    says = words.said(
+        sign_in.problem,
+        language,
+        provider=sign_in.provider,
+        username=sign_in.username,
+        account=sign_in.account,
+    )
+    done = sign_in.problem is None
+    return Page(title=words.title(sign_in.problem, language), says=says, done=done)
 
 
 def _parameters(query: str) -> Mapping[str, Sequence[str]]:

@@ -13,8 +13,9 @@ from relayd.core.phrases import signin as words
 from relayd.core.reasons import Reason
 from relayd.core.sender import Sender
 from relayd.identity.accounts import State
+from relayd.identity.begun import CannotSignIn, SignIn
 from relayd.identity.senders import Entry
-from relayd.identity.signin import CannotSignIn, SignIn, SignIns
+from relayd.identity.signin import SignIns
 from relayd.web.answers import in_language, moment
 from relayd.web.requests import (
     Refused,

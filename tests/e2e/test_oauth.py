@@ -54,6 +54,8 @@ class Trade:
         back = self.provider.sign_in(begun["url"], account)
         async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
             answer = await browser.get(back, headers={"Accept-Language": language})
+            assert "Acme" in answer.text
+            answer = await browser.post(answer.url, data={"form": ""})
         code, out, err = await command
         assert begun["url"] in out, err
         return code, answer.text
@@ -337,8 +339,14 @@ async def test_a_look_uses_nothing_up_and_the_address_holds_no_code_afterwards(
         answer = await ask(at, path)
         assert answer.status_code == 303
         assert re.fullmatch(r"callback/[A-Za-z0-9_-]{22}", answer.headers["location"])
-        page = await ask(at, "/oauth/" + answer.headers["location"] + "?lang=fr")
+        to = "/oauth/" + answer.headers["location"]
+        page = await ask(at, to + "?lang=fr")
+        assert "Relier ce compte" in page.text
+        assert at.provider.asked == []
+        await ask(at, to, "HEAD")
+        page = await ask(at, to + "?lang=fr", "POST")
         assert "est relié" in page.text
+        assert "est relié" in (await ask(at, to + "?lang=fr")).text
         assert page.headers["cache-control"] == "no-store"
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert (await ask(at, path)).status_code == 404

@@ -18,8 +18,9 @@ from relayd.core.oauth import Provider, providers
 from relayd.core.reasons import Reason
 from relayd.core.sender import Secret, Sender, Tls, Upstream
 from relayd.core.settings import OAuth as OAuthSettings
+from relayd.identity.begun import SignIn
 from relayd.identity.oauth import OAuth
-from relayd.identity.signin import SignIn, SignIns
+from relayd.identity.signin import SignIns
 from relayd.masterkey import MasterKey
 from relayd.net.dns import Resolver
 from relayd.net.https import Https
@@ -126,7 +127,13 @@ class House:
         assert ended.problem is None, ended
 
     async def come_back(self, url: str) -> SignIn | None:
-        return await self.sign_ins.come_back(parse_qs(urlsplit(url).query))
+        """As a browser whose reader agrees."""
+        visit = self.sign_ins.come_back(parse_qs(urlsplit(url).query))
+        if visit is None or visit.ended:
+            return None if visit is None else visit.sign_in
+        agreed = await self.sign_ins.agree(visit.ticket)
+        assert agreed is not None
+        return agreed.sign_in
 
     async def events(self) -> list[Event]:
         return await self.store.journal(0)

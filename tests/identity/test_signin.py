@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from relayd.core.oauth import Problem
-from relayd.identity.signin import CannotSignIn, SignIn
+from relayd.identity.begun import CannotSignIn, SignIn
+from relayd.identity.signin import VISITS
 from relayd.sandbox.tokens import Answer, error
 from relayd.store.contract import StoreFull
 
@@ -391,3 +392,60 @@ async def test_who_waits_hears_at_once(home: House) -> None:
     assert found is not None
     assert found.done
     assert await home.sign_ins.wait("ghost", 5) is None
+
+
+# --- agreeing ---
+
+
+async def test_nothing_is_asked_of_the_provider_before_somebody_agrees(home: House) -> None:
+    url = home.provider.sign_in(home.sign_ins.in_browser("acme", by="test").url, ACCOUNT)
+    visit = home.sign_ins.come_back(parse_qs(urlsplit(url).query))
+    assert visit is not None
+    assert not visit.ended
+    assert visit.sign_in.customer == "ACME"
+    assert home.sign_ins.visit(visit.ticket) == visit
+    assert home.provider.asked == []
+    state = home.accounts.state("acme")
+    assert state is not None
+    assert not state.connected
+
+    agreed = await home.sign_ins.agree(visit.ticket)
+    assert agreed is not None
+    assert (agreed.ended, agreed.sign_in.problem) == (True, None)
+    assert await home.sign_ins.agree(visit.ticket) == agreed  # pressed twice
+    assert home.sign_ins.visit(visit.ticket) == agreed
+    assert len(home.provider.asked) == 1
+
+
+async def test_who_agrees_too_late_begins_again(home: House) -> None:
+    url = home.provider.sign_in(home.sign_ins.in_browser("acme", by="test").url, ACCOUNT)
+    visit = home.sign_ins.come_back(parse_qs(urlsplit(url).query))
+    assert visit is not None
+    home.later(901)
+    agreed = await home.sign_ins.agree(visit.ticket)
+    assert agreed is not None
+    assert agreed.sign_in.problem is Problem.EXPIRED
+    assert home.provider.asked == []
+
+
+async def test_another_sign_in_ends_what_nobody_agreed_to(home: House) -> None:
+    url = home.provider.sign_in(home.sign_ins.in_browser("acme", by="test").url, ACCOUNT)
+    visit = home.sign_ins.come_back(parse_qs(urlsplit(url).query))
+    assert visit is not None
+    home.sign_ins.in_browser("acme", by="test")
+    assert home.sign_ins.visit(visit.ticket) is None
+    assert await home.sign_ins.agree(visit.ticket) is None
+    assert await home.sign_ins.agree("guessed") is None
+    assert home.provider.asked == []
+
+
+async def test_only_so_many_comings_back_are_kept(home: House) -> None:
+    tickets = []
+    for number in range(VISITS + 5):
+        home.senders[f"s{number}"] = sender(f"s{number}")
+        url = home.provider.sign_in(home.sign_ins.in_browser(f"s{number}", by="test").url, ACCOUNT)
+        visit = home.sign_ins.come_back(parse_qs(urlsplit(url).query))
+        assert visit is not None
+        tickets.append(visit.ticket)
+    assert home.sign_ins.visit(tickets[0]) is None
+    assert home.sign_ins.visit(tickets[-1]) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from relayd.core.oauth import Problem
 
@@ -244,6 +245,62 @@ _CONNECTED = {
         "Uw e-mail gaat er nu doorheen. U kunt deze pagina sluiten.",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whether an account is to be connected for a customer."""
+
+    title: str
+    says: tuple[str, str]
+    yes: str
+
+
+_QUESTIONS = {
+    "de": Question(
+        title="E-Mail-Konto verbinden?",
+        says=(
+            "{customer} möchte E-Mails über {username} bei {provider} versenden.",
+            "Stimmen Sie nur zu, wenn Sie das selbst begonnen haben. Sonst schließen Sie diese Seite; dann "
+            "wird nichts verbunden.",
+        ),
+        yes="Ja, verbinden",
+    ),
+    "en": Question(
+        title="Connect this mail account?",
+        says=(
+            "{customer} wants to send mail through {username} at {provider}.",
+            "Agree only if you began this yourself. Otherwise close this page, and nothing is connected.",
+        ),
+        yes="Yes, connect it",
+    ),
+    "fr": Question(
+        title="Relier ce compte de messagerie ?",
+        says=(
+            "{customer} souhaite envoyer des e-mails par {username} chez {provider}.",
+            "N'acceptez que si vous avez commencé cela vous-même. Sinon, fermez cette page : rien ne sera "
+            "relié.",
+        ),
+        yes="Oui, relier",
+    ),
+    "nl": Question(
+        title="Dit e-mailaccount verbinden?",
+        says=(
+            "{customer} wil e-mail versturen via {username} bij {provider}.",
+            "Ga alleen akkoord als u hier zelf mee bent begonnen. Sluit anders deze pagina; dan wordt er "
+            "niets verbonden.",
+        ),
+        yes="Ja, verbinden",
+    ),
+}
+
+
+def question(language: str, *, customer: str, username: str, provider: str) -> Question:
+    """What is asked of whoever comes back from a provider. Raises KeyError for an unknown language."""
+    found = _QUESTIONS[language]
+    places = {"customer": customer, "username": username, "provider": PROVIDERS.get(provider, provider)}
+    first, second = found.says
+    return replace(found, says=(first.format_map(places), second))
 
 
 _TITLES = {
