@@ -76,7 +76,8 @@ async def _check(control: Control, request: Request) -> JSONResponse:
     language = (await read_object(request, allowed={"lang"})).get("lang")
     if language is not None and not isinstance(language, str):
         raise Refused(400, "lang is not a text", "use one of: " + ", ".join(phrases.LANGUAGES))
-    return JSONResponse(as_dict(await control.care.check_domain(domain), known_language(language)))
+    language = known_language(language)
+    return JSONResponse(as_dict(await control.care.check_domain(domain), language))
 
 
 async def _keys(control: Control, request: Request) -> JSONResponse:
