@@ -28,8 +28,12 @@ MOST = 5
 WITHIN = timedelta(days=1)
 """Letters to one mailbox in a day: with `TRIES`, 25 guesses at a code of a million."""
 
-QUIET = timedelta(days=7)
-"""No letter to a mailbox whose reader said "this wasn't me"."""
+QUIET = timedelta(days=1)
+"""No letter at all to a mailbox whose reader said "this wasn't me". Not longer: somebody else may have a
+right to ask there."""
+
+DENIED = timedelta(days=7)
+"""No letter for the sender who was meant by it, counted from the question."""
 
 DIGITS = 6
 
@@ -64,6 +68,11 @@ class Question:
     @property
     def tries_left(self) -> int:
         return max(0, TRIES - self.tries)
+
+    @property
+    def again_at(self) -> datetime:
+        """When this sender may have this address asked about again, whatever its mailbox was sent."""
+        return self.asked_at + (DENIED if self.ended is Ending.DENIED else timedelta())
 
     def open(self, now: datetime) -> bool:
         """Somebody may still answer. Not before its letter is kept: until then nobody has the code, so

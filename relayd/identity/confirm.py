@@ -150,7 +150,7 @@ class Confirmations:
         return Confirmation(
             question=question,
             open=question is not None and question.open(now) and not sender.confirmed,
-            next_letter_at=self._questions.letters(sender.contact).next(now),
+            next_letter_at=self._next_letter(sender, now),
         )
 
     def unasked(self, sender: Sender) -> bool:
@@ -166,9 +166,8 @@ class Confirmations:
         sender, now = self.sender(id), self._clock()
         if sender.confirmed:
             raise AlreadyConfirmed
-        lately = self._questions.letters(sender.contact)
-        if (at := lately.next(now)) > now:
-            raise TooSoon(at, now, denied=lately.denied_at is not None and at == lately.denied_at + QUIET)
+        if (at := self._next_letter(sender, now)) > now:
+            raise TooSoon(at, now, denied=self._denied(sender, at))
         token, code = _token(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         before = self._questions.of(id)
         question = Question(
@@ -299,6 +298,16 @@ class Confirmations:
             not_me=None if link is None else f"{link}/not-me",
         )
         return confirmation(ask, sender.language)
+
+    def _next_letter(self, sender: Sender, now: datetime) -> datetime:
+        question, letters = self._about(sender), self._questions.letters(sender.contact)
+        return max(letters.next(now), now if question is None else question.again_at)
+
+    def _denied(self, sender: Sender, at: datetime) -> bool:
+        """It is a "this wasn't me" that forbids letters until then."""
+        question, letters = self._about(sender), self._questions.letters(sender.contact)
+        by_reader = letters.denied_at is not None and at == letters.denied_at + QUIET
+        return by_reader or (question is not None and question.ended is Ending.DENIED)
 
     def _about(self, sender: Sender) -> Question | None:
         """The last question, if it was about the address that the sender has now."""

@@ -45,7 +45,7 @@ _GERMAN = Words(
     no_title="Das waren nicht Sie?",
     no_text=(
         "Dann beenden Sie die Anfrage. {customer} darf {address} dann nicht als Absender verwenden.",
-        "Eine Woche lang fragen wir auch nicht noch einmal nach dieser Adresse.",
+        "Wir fragen Sie dann einen Tag lang gar nichts, und für {customer} eine Woche lang nicht mehr.",
     ),
     no="Anfrage beenden",
     back="Zurück zur Bestätigung",
@@ -79,7 +79,7 @@ _ENGLISH = Words(
     no_title="This wasn't you?",
     no_text=(
         "Then end the request. {customer} may not use {address} as a sender.",
-        "For a week we won't ask about this address again.",
+        "We then ask you nothing for a day, and nothing for {customer} for a week.",
     ),
     no="End the request",
     back="Back to confirming",
@@ -111,7 +111,7 @@ _FRENCH = Words(
     no_title="Ce n’était pas vous ?",
     no_text=(
         "Alors mettez fin à la demande. {customer} ne pourra pas utiliser {address} comme expéditeur.",
-        "Pendant une semaine, nous ne poserons plus la question pour cette adresse.",
+        "Nous ne vous demanderons plus rien pendant un jour, et rien pour {customer} pendant une semaine.",
     ),
     no="Mettre fin à la demande",
     back="Retour à la confirmation",
@@ -144,7 +144,7 @@ _DUTCH = Words(
     no_title="Was u dit niet?",
     no_text=(
         "Beëindig dan het verzoek. {customer} mag {address} dan niet als afzender gebruiken.",
-        "Een week lang vragen we ook niet opnieuw naar dit adres.",
+        "We vragen u dan een dag lang niets, en een week lang niets voor {customer}.",
     ),
     no="Verzoek beëindigen",
     back="Terug naar het bevestigen",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from relayd.core import address
 from relayd.core.confirmation import (
+    DENIED,
     LIFETIME,
     MOST,
     PAUSE,
@@ -76,16 +77,22 @@ def test_a_mailbox_gets_few_letters_a_day() -> None:
     assert letters.next(NOW + WITHIN) == NOW + WITHIN
 
 
-def test_who_said_no_is_left_alone_for_a_week() -> None:
+def test_a_sender_who_was_not_meant_well_may_not_ask_again_for_a_week() -> None:
+    assert QUESTION.again_at == NOW
+    assert replace(QUESTION, ended=Ending.EXPIRED).again_at == NOW
+    assert replace(QUESTION, ended=Ending.DENIED).again_at == NOW + DENIED
+
+
+def test_who_said_no_is_left_alone_for_a_day() -> None:
     letters = Letters(sent=(NOW,), denied_at=NOW + MINUTE)
     assert letters.next(NOW + PAUSE) == NOW + MINUTE + QUIET
 
 
-def test_what_was_sent_matters_for_a_day_and_a_no_for_a_week() -> None:
+def test_what_was_sent_and_a_no_matter_for_a_day() -> None:
     assert Letters().over(NOW)
     assert not Letters(sent=(NOW,)).over(NOW + MINUTE)
     assert Letters(sent=(NOW,)).over(NOW + WITHIN)
-    assert not Letters(denied_at=NOW).over(NOW + WITHIN)
+    assert not Letters(denied_at=NOW).over(NOW + QUIET - MINUTE)
     assert Letters(denied_at=NOW).over(NOW + QUIET)
 
 

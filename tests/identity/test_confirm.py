@@ -15,7 +15,7 @@ import pytest
 
 from relayd.core import address
 from relayd.core.address import Address
-from relayd.core.confirmation import LIFETIME, PAUSE, QUIET, TRIES, Ending
+from relayd.core.confirmation import DENIED, LIFETIME, PAUSE, QUIET, TRIES, Ending
 from relayd.core.event import Event, EventType
 from relayd.core.letters.confirmation import BY_MESSAGE
 from relayd.core.mail import IfUnproven, Rung
@@ -559,14 +559,18 @@ async def test_this_was_not_me_ends_the_question_and_keeps_the_mailbox_quiet(des
     assert event.detail["why"] == "denied"
     desk.restart()
     await desk.confirmations.load()
-    for id in ("acme", "globex"):
+    for id, until in (("globex", START + QUIET), ("acme", START + DENIED)):
         with pytest.raises(TooSoon) as soon:
             await desk.confirmations.ask(id, by="operator")
         assert soon.value.denied
-        assert soon.value.at == START + QUIET
+        assert soon.value.at == until
     desk.now += QUIET
     await desk.confirmations.sweep()
     assert await desk.store.recall(LETTERS) == {}
+    with pytest.raises(TooSoon):
+        await desk.confirmations.ask("acme", by="operator")
+    await desk.confirmations.ask("globex", by="operator")
+    desk.now = START + DENIED
     await desk.confirmations.ask("acme", by="operator")
 
 

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
 
-from relayd.core.confirmation import PAUSE, QUIET, TRIES
+from relayd.core.confirmation import DENIED, PAUSE, TRIES
 from relayd.core.delivery import Settlement, State
 from relayd.core.event import Event, EventType
 from relayd.core.hops import Hops
@@ -260,7 +260,7 @@ async def test_who_said_no_is_told_apart_from_who_was_asked_a_moment_ago(api: Ap
     assert (found["asked"]["ended"], found["asked"]["open"]) == ("denied", False)
     answer = await api.post("acme")
     assert (answer.status_code, answer.json()["why"]) == (429, "denied")
-    api.now += QUIET
+    api.now += DENIED
     await api.desk.confirmations.sweep()
     assert (await api.post("acme")).status_code == 200
 
