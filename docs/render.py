@@ -11,8 +11,10 @@ from pathlib import Path
 
 from relayd.cli import reference
 from relayd.core import phrases, reasons, settings_docs
+from relayd.core.findings import Finding, Kind
 from relayd.core.mailproviders import MailProvider, benelux, english, french, german, services, worldwide
 from relayd.core.mailproviders.provider import MX, FromRule, Step, Username
+from relayd.core.phrases import findings
 from relayd.core.reasons import Reason
 from relayd.web import roles
 from relayd.web.roles import Role
@@ -29,6 +31,7 @@ def rendered() -> dict[Path, str]:
         docs / "api.md": ("routes", routes_table()),
         docs / "status-log.md": ("reasons", reasons_table()),
         docs / "upstream-providers.md": ("providers", providers_tables()),
+        docs / "own-server.md": ("findings", findings_table()),
     }
     pages = {path: between(path.read_text(), name, new) for path, (name, new) in parts.items()}
     return {ROOT / "config.example.yaml": settings_docs.example(), **pages}
@@ -53,6 +56,29 @@ def reasons_table() -> str:
         for reason in Reason
     )
     head = ["| reason | who must act | what happened | what to do |", "|---|---|---|---|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+PLACES = {
+    "host": "smtp.acme.example",
+    "port": "587",
+    "other": "465",
+    "tls": "implicit",
+    "username": "info@acme.example",
+    "address": "billing@acme.example",
+    "provider": "the provider",
+    "seen": "info@acme.example",
+}
+
+
+def findings_table() -> str:
+    """What a probe can find, as it is said to a customer."""
+    found = [Finding(kind=kind, places=PLACES) for kind in Kind if kind is not Kind.OTHER]
+    rows = (
+        (f"`{each.kind}`", each.actor, findings.text(each, "en"), findings.remedy(each, "en"))
+        for each in found
+    )
+    head = ["| finding | who must act | what is behind it | what to do |", "|---|---|---|---|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 

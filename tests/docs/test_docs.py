@@ -19,6 +19,7 @@ import yaml
 from relayd.cli import options
 from relayd.cli.root import COMMANDS, relayd
 from relayd.config import ConfigErrors, load
+from relayd.core.findings import Kind
 from relayd.core.mailproviders import TABLE
 from relayd.core.reasons import Reason
 from relayd.web.roles import MAY
@@ -83,6 +84,7 @@ PROVIDERS = {
 }
 MORE_HOSTS = {
     "upstream-providers.md": PROVIDERS,
+    "own-server.md": PROVIDERS,
     "oauth.md": {"entra.microsoft.com", "console.cloud.google.com", "mail.google.com"},
 }
 
@@ -286,7 +288,7 @@ def test_reasons_are_known(page: Path) -> None:
         name
         for name in re.findall(r"`([a-z]+\.[a-z_]+)`", prose(page))
         if name.partition(".")[0] in FAMILIES
-        and name not in set(Reason)
+        and name not in {*Reason, *Kind}
         and name.partition(".")[2] not in names
         and not name.endswith((".py", ".md"))
     ]
@@ -301,7 +303,8 @@ def test_config_keys_are_known(page: Path) -> None:
     wrong = []
     for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`", prose(page)):
         section, *rest = name.split(".")
-        if section in Settings.model_fields and name not in set(Reason) and not set(rest) <= keys(Settings):
+        known = name in {*Reason, *Kind} or set(rest) <= keys(Settings)
+        if section in Settings.model_fields and not known:
             wrong.append(name)
     assert not wrong
 
