@@ -141,6 +141,18 @@ def test_a_code_is_six_digits_however_they_are_grouped(typed: str, code: str | N
     assert spelled_code(typed) == code
 
 
+@given(st.text(max_size=40))
+def test_whatever_is_typed_a_code_is_six_digits_or_none(typed: str) -> None:
+    code = spelled_code(typed)
+    assert code is None or (len(code) == 6 and code.isascii() and code.isdigit())
+
+
+@given(st.integers(0, 999_999), st.text(alphabet=" -\t", max_size=1), st.text(alphabet=" -", max_size=1))
+def test_every_code_is_read_as_it_was_written(number: int, between: str, after: str) -> None:
+    code = f"{number:06}"
+    assert spelled_code(code[:3] + between + code[3:] + after) == code
+
+
 @pytest.mark.parametrize(
     "question", [QUESTION, replace(QUESTION, letter=None, tries=3, ended=Ending.EXPIRED)]
 )

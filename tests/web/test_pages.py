@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -237,6 +239,11 @@ async def test_of_a_stranger_the_browsers_language_is_taken(browser: httpx.Async
 )
 def test_a_browsers_wish_is_read_with_care(header: str, language: str) -> None:
     assert preferred(header) == language
+
+
+@given(st.text(max_size=300))
+def test_whatever_a_browser_wishes_it_gets_a_language_that_we_speak(header: str) -> None:
+    assert preferred(header) in WORDS
 
 
 # --- saying yes
