@@ -35,7 +35,7 @@ from relayd.dispatch import Dispatcher
 from relayd.domaincare import DomainCare
 from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
-from relayd.identity.domains import return_path_problem
+from relayd.identity.returnpaths import return_path_problem
 from relayd.identity.senders import LOCAL_PARTS, SendersError
 from relayd.intake.accept import Acceptor
 from relayd.intake.logins import Logins

@@ -58,7 +58,7 @@ def _return_path(config: Path, settings: Settings) -> Sequence[ConfigError]:
     import asyncio
 
     from relayd.config import ConfigError
-    from relayd.identity.domains import return_path_problem
+    from relayd.identity.returnpaths import return_path_problem
     from relayd.net.dns import Resolver
 
     platform = settings.platform

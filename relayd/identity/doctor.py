@@ -25,8 +25,7 @@ from relayd.core.records.spfsurvey import Finding as SpfFinding
 from relayd.core.settings import Settings
 from relayd.identity import spf
 from relayd.identity.domainreport import Shown
-from relayd.identity.domains import return_path_problem
-from relayd.identity.returnpaths import ANYBODY, Egress
+from relayd.identity.returnpaths import ANYBODY, Egress, return_path_problem
 
 log = logging.getLogger("relayd.identity.doctor")
 

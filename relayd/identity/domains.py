@@ -11,25 +11,22 @@ import asyncio
 import functools
 import logging
 import math
+from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from relayd.core.journal import Event, EventType
-from relayd.core.keyproof import KeyProof, Look, Seen, after
+from relayd.core.keyproof import KeyProof, Look, after
 from relayd.core.mail import Proof, Rung
-from relayd.core.phrases.domain import say
-from relayd.core.policy import RETURN_HOST, Claim, return_host
+from relayd.core.policy import RETURN_HOST, Claim
 from relayd.core.reasons import Reason
-from relayd.core.records import dkimkey
-from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
 from relayd.core.records.dkimkey import OurKey
-from relayd.core.records.domainnotes import Code, Note
 from relayd.core.sender import Senders
-from relayd.identity import returnpaths, spf
 from relayd.identity.returnpaths import Egress
 from relayd.identity.rounds import Rounds
+from relayd.identity.spf import Resolver
+from relayd.identity.subjects import Authority, Subject, Subjects
 from relayd.store.contract import Selection, Store, StoreError, Verb
 
 log = logging.getLogger("relayd.identity.domains")
@@ -39,47 +36,18 @@ GRACE = 30.0
 a look takes at most 8, so mail doesn't wait for DNS while the watch runs."""
 
 LOOKS_AT_ONCE = 10
-"""Look-ups of the watch under way at once: enough for thousands of domains, and no burst for a resolver."""
+"""Domains that the watch looks at at the same time: those whose servers are dead keep nobody else waiting, and
+it is no burst for a resolver."""
 
-BREATH = 0.1
-"""Seconds of rest after so many domains, while more are due: ten thousand take some minutes, in which mail
-goes as quickly as ever. Mail that can't wait looks by itself."""
+BREATH = 0.02
+"""Seconds of rest after each, while more are due: ten thousand domains take some minutes, in which mail goes
+as quickly as ever. Mail that can't wait looks by itself."""
 
 SOON = 1.0
 """Seconds until the next look at the earliest: what has no time to live isn't asked for all the time."""
 
 KIND = "proof"
 """Kind of the facts that keep what was believed of a subject, by its record's name."""
-
-NOT_IN_STEP = "The domain's nameservers don't say the same yet: {servers}."
-
-
-Resolver = spf.Resolver
-
-
-class Authority(Protocol):
-    """Asks the nameservers of the zone itself; None where that can't be had."""
-
-    async def txt(self, name: str) -> Told[str] | None: ...
-
-
-class Nobody:
-    """An authority that can't be asked: then what the resolver says counts."""
-
-    async def txt(self, name: str) -> Told[str] | None:
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """One thing that can be proven of a domain."""
-
-    domain: str
-    claim: Claim
-    record: str  # the name at which it is published
-    fingerprint: str  # of what is looked for: what was believed of something else counts nothing
-    publish: str  # what to publish there
-    look: Callable[[], Awaitable[Seen]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +85,16 @@ class Domains:
         one that customers name in SPF. `keys` gives our signing keys, the newest first, and `senders` those
         there are now. Without `authority` the resolver alone is asked. `egress` may be changed at any time:
         what SPF came to for other addresses counts no longer."""
-        self.egress = egress
-        self._resolver = resolver
-        self._authority = authority or Nobody()
+        self._subjects = Subjects(
+            resolver=resolver,
+            authority=authority,
+            return_path=return_path,
+            include=include,
+            egress=egress,
+            keys=keys,
+        )
         self._store = store
         self._platform = platform
-        self._return_path = return_path
-        self._include = include
         self._keys = keys
         self._senders = senders
         self._clock = clock
@@ -133,6 +104,15 @@ class Domains:
         self._remembered: dict[str, tuple[str, bool, datetime]] = {}
         self._under_way: dict[tuple[str, str], asyncio.Task[Looked]] = {}
         self._loaded = False
+
+    @property
+    def egress(self) -> Egress:
+        """Where mail leaves from; may be changed at any time."""
+        return self._subjects.egress
+
+    @egress.setter
+    def egress(self, egress: Egress) -> None:
+        self._subjects.egress = egress
 
     async def load(self) -> None:
         """Take up what was believed before. The first look does it by itself."""
@@ -144,12 +124,14 @@ class Domains:
 
     def known(self, domain: str, claim: Claim = Proof.DKIM) -> bool | None:
         """Whether this is proven of the domain, from the last looks; None when those are too old."""
-        fresh = [self._known(record, fingerprint) for record, fingerprint in self._places(domain, claim)]
+        fresh = [
+            self._known(record, fingerprint) for record, fingerprint in self._subjects.places(domain, claim)
+        ]
         return True if True in fresh else None if None in fresh else False
 
     def believed(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
         """As `known`, without asking DNS: what was found last, however long ago. For reports."""
-        for record, fingerprint in self._places(domain, claim):
+        for record, fingerprint in self._subjects.places(domain, claim):
             looked, remembered = self._looked.get(record), self._remembered.get(record)
             if looked is not None and looked.fingerprint == fingerprint:
                 if looked.proof.proven:
@@ -158,24 +140,12 @@ class Domains:
                 return True
         return False
 
-    def _places(self, domain: str, claim: Claim) -> Sequence[tuple[str, str]]:
-        """Where a claim is looked for, and what for: record and fingerprint."""
-        match claim:
-            case Proof.DKIM:
-                return [(key.name(domain), key.fingerprint) for key in self._keys()]
-            case _ if not self.egress.addresses:
-                return []
-            case Proof.SPF:
-                return [(domain, self.egress.fingerprint)]
-            case _:
-                return [(return_host(domain, self._return_path), self.egress.fingerprint)]
-
     async def proven(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
         """As `known`, looking when need be. With DNS in trouble the last known answer counts."""
         known = self.known(domain, claim)
         if known is not None:
             return known
-        subjects = [each for each in self._subjects(domain) if each.claim == claim]
+        subjects = [each for each in self._subjects.of(domain) if each.claim == claim]
         looked = await asyncio.gather(*map(self._share, subjects))
         return any(each.proof.proven for each in looked)
 
@@ -200,7 +170,7 @@ class Domains:
     async def look(self, domain: str) -> Sequence[Looked]:
         """Look at all subjects of a domain now, first those of `keys`, in their order. Whoever asks for the
         same meanwhile shares the look."""
-        return await asyncio.gather(*map(self._share, self._subjects(domain)))
+        return await asyncio.gather(*map(self._share, self._subjects.of(domain)))
 
     async def _share(self, subject: Subject) -> Looked:
         key = (subject.record, subject.fingerprint)
@@ -221,22 +191,27 @@ class Domains:
     async def watch(self) -> None:
         """Look again whenever the time comes, so that proofs come and go while no mail does. Runs until
         cancelled."""
-        turns, rounds, survey_at, ours = asyncio.Semaphore(LOOKS_AT_ONCE), Rounds(), -math.inf, self._ours()
-        while True:
-            now = self._monotonic()
-            if now >= survey_at:
-                if ours != (ours := self._ours()):
-                    rounds = Rounds()  # something else is looked for now, everywhere
-                rounds.keep(self.wanted())
-                survey_at = now + GRACE
-            due = {domain: self._watched(domain) for domain in rounds.take(now, LOOKS_AT_ONCE)}
-            subjects = [subject for each in due.values() for subject in each if self._look_at(subject) <= now]
-            await asyncio.gather(*(self._in_turn(subject, turns) for subject in subjects))
-            now = self._monotonic()
-            for domain, watched in due.items():
-                rounds.put(domain, max(min(map(self._look_at, watched)), now + SOON))
-            left = min(rounds.next(), survey_at) - now
-            await self._pause(BREATH if left <= 0 else left)
+        rounds, survey_at, ours = Rounds(), -math.inf, self._subjects.fingerprints
+        under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                now = self._monotonic()
+                if now >= survey_at:
+                    if ours != (ours := self._subjects.fingerprints):
+                        rounds = Rounds()  # something else is looked for now, everywhere
+                    rounds.keep(self.wanted())
+                    survey_at = now + GRACE
+                for domain in rounds.take(now, min(1, LOOKS_AT_ONCE - len(under_way))):
+                    task = group.create_task(self._visit(domain, rounds))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                left = min(rounds.next(), survey_at) - now
+                if left <= 0 and len(under_way) < LOOKS_AT_ONCE:
+                    await asyncio.sleep(BREATH)
+                elif under_way:
+                    await asyncio.wait(under_way, timeout=max(left, BREATH), return_when=FIRST_COMPLETED)
+                else:
+                    await self._pause(left)
 
     async def close(self) -> None:
         tasks = list(self._under_way.values())
@@ -248,64 +223,22 @@ class Domains:
         if self._under_way.get(key) is task:
             del self._under_way[key]
 
-    async def _in_turn(self, subject: Subject, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            try:
-                await self._share(subject)
-            except Exception:  # one domain must not blind us for the others
-                log.exception("looking at %s: a fault of ours", subject.record)
+    async def _visit(self, domain: str, rounds: Rounds) -> None:
+        """Look at what is due of a domain, and say when to come again."""
+        watched, now = self._watched(domain), self._monotonic()
+        await asyncio.gather(*(self._in_turn(each) for each in watched if self._look_at(each) <= now))
+        rounds.put(domain, max(min(map(self._look_at, watched)), self._monotonic() + SOON))
 
-    def _ours(self) -> tuple[str, ...]:
-        """What is looked for."""
-        return (self.egress.fingerprint, *(key.fingerprint for key in self._keys()))
+    async def _in_turn(self, subject: Subject) -> None:
+        try:
+            await self._share(subject)
+        except Exception:  # one domain must not blind us for the others
+            log.exception("looking at %s: a fault of ours", subject.record)
 
     def _watched(self, domain: str) -> list[Subject]:
         """Return paths matter only to those who send with the own address and without an upstream."""
         own = any(s.send_as is Rung.OWN and s.confirmed for s in self._senders().of_domain(domain))
-        return self._subjects(domain) if own else self._keys_of(domain)
-
-    def _subjects(self, domain: str) -> list[Subject]:
-        """All there is to prove of a domain."""
-        return [*self._keys_of(domain), *self._return_paths_of(domain)]
-
-    def _keys_of(self, domain: str) -> list[Subject]:
-        keys = self._keys()
-        return [
-            Subject(
-                domain=domain,
-                claim=Proof.DKIM,
-                record=key.name(domain),
-                fingerprint=key.fingerprint,
-                publish=f"as TXT: {key.record}",
-                # A key that replaces another is used once everybody can see it: nothing is lost by waiting.
-                look=functools.partial(self._look_for_key, key, domain, everywhere=key is not keys[-1]),
-            )
-            for key in keys
-        ]
-
-    def _return_paths_of(self, domain: str) -> list[Subject]:
-        host, egress = return_host(domain, self._return_path), self.egress
-        if not egress.addresses:
-            return []
-        look = functools.partial(returnpaths.leads_to_us, self._resolver, host, self._return_path, egress)
-        return [
-            Subject(
-                domain=domain,
-                claim=Proof.SPF,
-                record=domain,
-                fingerprint=egress.fingerprint,
-                publish=f"include:{self._include} directly after v=spf1",
-                look=functools.partial(returnpaths.passes, self._resolver, domain, egress),
-            ),
-            Subject(
-                domain=domain,
-                claim=RETURN_HOST,
-                record=host,
-                fingerprint=egress.fingerprint,
-                publish=f"a CNAME to {self._return_path}",
-                look=look,
-            ),
-        ]
+        return self._subjects.of(domain) if own else self._subjects.keys(domain)
 
     def _known(self, record: str, fingerprint: str) -> bool | None:
         looked = self._looked.get(record)
@@ -369,20 +302,6 @@ class Domains:
             proven=proven, doubted_at=None, since=now - max(age, 0.0), fresh_until=now, look_at=now
         )
 
-    async def _look_for_key(self, key: OurKey, domain: str, *, everywhere: bool) -> Seen:
-        """At the domain's own nameservers, else by the resolver; `everywhere`: by both."""
-        name = key.name(domain)
-        told = await self._authority.txt(name)
-        if told is not None and told.others:
-            servers = ", ".join((*told.servers, *told.others))
-            return Seen(look=Look.UNCLEAR, ttl=0, text=NOT_IN_STEP.format(servers=servers))
-        if told is not None:
-            seen = _judged(told.answer, key)
-            if seen.look is not Look.YES or not everywhere:
-                return seen
-        # fresh: the answers are cached here, and the second clear no must be a new one
-        return _judged(await self._resolver.txt(name, fresh=True), key)
-
     async def _remember(self, subject: Subject, proven: bool, text: str) -> None:
         now = self._clock()
         value = {
@@ -413,7 +332,7 @@ class Domains:
             return False
         if subject.claim is Proof.SPF:
             return proven is not self._remembered.get(subject.record, ("", False, None))[1]
-        group = [(each, self._fact(each)) for each in self._keys_of(subject.domain)]
+        group = [(each, self._fact(each)) for each in self._subjects.keys(subject.domain)]
         before = [fact for _, fact in group if fact is not None]
         after = [proven if each.record == subject.record else fact for each, fact in group]
         return not before or any(before) is not any(after)
@@ -456,43 +375,3 @@ class Domains:
         ]
         for selection in waiting:
             await self._store.act(Verb.RELEASE, selection, self._clock())
-
-
-def _judged(answer: Found[str] | Missing | Trouble, key: OurKey) -> Seen:
-    match answer:
-        case Found():
-            verdict = dkimkey.judge(answer.records, key.public_key)
-            return Seen(
-                look=Look.YES if verdict.good else Look.NO, ttl=answer.ttl, text=say(verdict.note, "en")
-            )
-        case Missing():
-            return Seen(look=Look.NO, ttl=answer.ttl, text=say(Note(Code.KEY_MISSING), "en"))
-        case Trouble():
-            return Seen(look=Look.UNCLEAR, ttl=0, text=f"DNS gives no usable answer: {answer.text}")
-
-
-async def return_path_problem(resolver: Resolver, domain: str) -> str | None:
-    """What is wrong with the domain of the return path, as a sentence; None when bounces find the way back
-    and receivers find an SPF record. DNS trouble is no finding."""
-    mx, addresses, texts = await asyncio.gather(
-        resolver.mx(domain), resolver.addresses(domain), resolver.txt(domain)
-    )
-    problems = []
-    if isinstance(mx, Missing) and isinstance(addresses, Missing):
-        problems.append("no MX and no address record, so receivers refuse mail from it and bounces are lost")
-    if _is_null_mx(mx):
-        problems.append("a null MX (RFC 7505), so receivers refuse mail from it")
-    spf = [text for text in _records(texts) if text.lower().split(" ")[0] == "v=spf1"]
-    if not spf and not isinstance(texts, Trouble):
-        problems.append("no SPF record; publish one that lists the addresses this host sends from")
-    if len(spf) > 1:
-        problems.append(f"{len(spf)} SPF records, which counts as an error; leave one")
-    return f"the return path {domain} has {'; and it has '.join(problems)}" if problems else None
-
-
-def _is_null_mx(answer: Found[Mx] | Missing | Trouble) -> bool:
-    return isinstance(answer, Found) and all(not mx.host for mx in answer.records)
-
-
-def _records(answer: Found[str] | Missing | Trouble) -> tuple[str, ...]:
-    return answer.records if isinstance(answer, Found) else ()

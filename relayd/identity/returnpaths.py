@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from relayd.core.address import Address
 from relayd.core.keyproof import Look, Seen
-from relayd.core.records.answers import Missing, Trouble
+from relayd.core.records import spfterms
+from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.records.spf import Outcome, Result
 from relayd.identity import spf
 from relayd.identity.spf import Resolver
@@ -85,3 +86,30 @@ def _judged(domain: str, results: Mapping[str, Result]) -> Seen:
             text = f"SPF of {domain} looks at the part before the @, so it is no proof for the domain."
             return Seen(look=Look.NO, ttl=ttl, text=text)
     return Seen(look=Look.YES, ttl=ttl, text=f"SPF of {domain} passes for {', '.join(results)}.")
+
+
+async def return_path_problem(resolver: Resolver, domain: str) -> str | None:
+    """What is wrong with the domain of the return path, as a sentence; None when bounces find the way back
+    and receivers find an SPF record. DNS trouble is no finding."""
+    mx, addresses, texts = await asyncio.gather(
+        resolver.mx(domain), resolver.addresses(domain), resolver.txt(domain)
+    )
+    problems = []
+    if isinstance(mx, Missing) and isinstance(addresses, Missing):
+        problems.append("no MX and no address record, so receivers refuse mail from it and bounces are lost")
+    if _is_null_mx(mx):
+        problems.append("a null MX (RFC 7505), so receivers refuse mail from it")
+    records = spfterms.records(_records(texts))
+    if not records and not isinstance(texts, Trouble):
+        problems.append("no SPF record; publish one that lists the addresses this host sends from")
+    if len(records) > 1:
+        problems.append(f"{len(records)} SPF records, which counts as an error; leave one")
+    return f"the return path {domain} has {'; and it has '.join(problems)}" if problems else None
+
+
+def _is_null_mx(answer: Found[Mx] | Missing | Trouble) -> bool:
+    return isinstance(answer, Found) and all(not mx.host for mx in answer.records)
+
+
+def _records(answer: Found[str] | Missing | Trouble) -> tuple[str, ...]:
+    return answer.records if isinstance(answer, Found) else ()

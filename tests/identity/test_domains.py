@@ -28,8 +28,8 @@ from relayd.core.mail import (
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.sender import Sender, Senders
-from relayd.identity.domains import GRACE, Domains, return_path_problem
-from relayd.identity.returnpaths import Egress
+from relayd.identity.domains import GRACE, Domains
+from relayd.identity.returnpaths import Egress, return_path_problem
 from relayd.net.dns import Resolver
 from relayd.sandbox.zone import DnsFault, NameServer, Zone
 from relayd.store.contract import Selection, StoreDamaged, StoreFull
@@ -89,9 +89,9 @@ class Bench:
     def clock(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
-    def restarted(self, *keys: OurKey) -> Domains:
+    def restarted(self, *keys: OurKey, resolver: object = None) -> Domains:
         return Domains(
-            resolver=self.resolver,
+            resolver=resolver or self.resolver,  # type: ignore[arg-type]
             store=self.store,
             platform="my.platform.example",
             return_path="bounce.my.platform.example",
@@ -484,7 +484,7 @@ async def test_a_reload_in_the_middle_of_a_look_does_not_cost_whoever_waits_for_
             return await bench.resolver.txt(name, fresh=fresh)
 
     slow = Slow()
-    bench.domains._resolver = slow
+    bench.domains = bench.restarted(resolver=slow)
     waiting = asyncio.create_task(bench.domains.proven("acme.example"))
     await slow.asked.wait()
 
@@ -501,7 +501,7 @@ async def test_who_asks_and_is_cancelled_is_cancelled(bench: Bench) -> None:
             asked.set()
             return await asyncio.Event().wait()
 
-    bench.domains._resolver = Silent()
+    bench.domains = bench.restarted(resolver=Silent())
     waiting = asyncio.create_task(bench.domains.proven("acme.example"))
     await asked.wait()
     waiting.cancel()
