@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from relayd.core import doctor
 from relayd.core.doctor import Finding
 from relayd.core.policy import Plan, Refusal
 from relayd.core.records.domainreport import Ours
@@ -21,6 +22,7 @@ from relayd.identity.domainreport import Reporter, Shown
 from relayd.identity.returnpaths import Egress
 from relayd.identity.rotation import Rotation, Standing
 from relayd.identity.rungs import Rungs
+from relayd.keyfiles import VaultError
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, source
@@ -88,8 +90,10 @@ class DomainCare:
     async def examine(self) -> Sequence[Finding]:
         """Everything that `relayd doctor` says, as this process sees it."""
         parts = self._parts()
-        doctor = _doctor(parts.settings, parts.resolver, parts.domains.egress, self._reports())
-        return [*await doctor.findings(), *hostcheck.findings(parts.settings)]
+        examining = _doctor(parts.settings, parts.resolver, parts.domains.egress, self._reports())
+        found = [*await examining.findings(), *hostcheck.findings(parts.settings)]
+        standing = await self._rotation.standing()
+        return found if standing.since is None else [*found, _change(standing)]
 
     def _reports(self) -> Reporter:
         """Other settings make what was seen meaningless."""
@@ -112,7 +116,10 @@ async def examine_alone(settings: Settings) -> Sequence[Finding]:
     resolver = Resolver(settings.dns.nameservers)
     found = settings.delivery.egress or tuple(ip for ip in map(source, families) if ip is not None)
     egress = Egress(addresses=tuple(found), hostname=settings.hostname)
-    ring = KeyRing.open(platform.dkim.selector, Path(platform.dkim.key_file), make=False)
+    try:
+        ring = KeyRing.open(platform.dkim.selector, Path(platform.dkim.key_file), make=False)
+    except (VaultError, OSError):  # what is seen of this machine says so
+        ring = KeyRing({})
     reporter = Reporter(
         resolver=resolver,
         authority=Authority(resolver, _guard(settings), operators=settings.dns.nameservers),
@@ -135,6 +142,16 @@ def _doctor(settings: Settings, resolver: Resolver, egress: Egress, reporter: Re
         check_domain=reporter.check,
         greeting=greeting,
     )
+
+
+def _change(standing: Standing) -> Finding:
+    """Where a change of the signing key stands."""
+    new = standing.keys[0].selector
+    if standing.selector != new:
+        remedy = f"publish what `relayd dkim rotate --status` prints for {new}"
+        return doctor.warning("key_change", new, "the new key is not seen in the platform's DNS", remedy)
+    waits = ", ".join(standing.waiting_for) or f"{standing.on_their_way} messages on their way"
+    return doctor.ok("key_change", new, f"is used; the old key waits for {waits}")
 
 
 def _guard(settings: Settings) -> Guard:

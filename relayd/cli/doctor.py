@@ -25,6 +25,7 @@ TITLES = {
     "ptr": "reverse name",
     "port_25": "port 25",
     "own_key": "our DKIM key",
+    "key_change": "change of the key",
     "own_spf": "our SPF",
     "own_dmarc": "our DMARC",
     "mx": "our MX",

@@ -85,6 +85,11 @@ def unsigned(*, domain: str, selector: str, h: str, body_hash: bytes, timestamp:
     return Unsigned(template.written % changing, template.hashed % changing)
 
 
+def mark(selector: str) -> bytes:
+    """Octets that every field of ours has that was signed under this selector."""
+    return f"\ts={selector}; t=".encode("ascii")
+
+
 @lru_cache(maxsize=1024)
 def _template(domain: str, selector: str, h: str) -> Unsigned:
     """The part that messages share, with places for t= and bh=. Neither holds blanks, so that putting them

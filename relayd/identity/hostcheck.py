@@ -62,10 +62,17 @@ def _files(settings: Settings) -> list[Finding]:
     other = key.with_name(f"{other_selector(settings.platform.dkim.selector)}.pem")
     paths = [Path(settings.state_dir), Path(settings.master_key_file), key, other]
     found = [finding for path in dict.fromkeys(paths) if (finding := _file(path)) is not None]
-    if not key.exists() and not other.exists():
+    if not _there(key) and not _there(other):
         text = "the signing key is not there, or not to be seen"
         found.append(doctor.bad("files", str(key), text, "restore it, or make one: relayd dkim new"))
     return found or [doctor.ok("files", str(settings.state_dir), "keys and state are nobody else's to read")]
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that we may not look into
+        return False
 
 
 def _file(path: Path) -> Finding | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from relayd.core import dkim
 from relayd.core.records.dkimkey import OurKey
 from relayd.dkimkeys import KeyRing
 from relayd.store.contract import Store, StoreError
@@ -108,7 +109,7 @@ class Rotation:
             keys=keys,
             since=self._since,
             waiting_for=tuple(self._waiting_for(self._domains().wanted(), old)),
-            on_their_way=await self._store.dressed_with(f"\ts={old}; t=".encode()),
+            on_their_way=await self._store.dressed_with(dkim.mark(old)),
             unneeded_since=self._unneeded_since,
         )
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from relayd import dkimkeys, keyfiles
+from relayd.core import dkim
 from relayd.core.records import dkimkey
 from relayd.core.settings import Settings
 from relayd.vault import SigningFailed, Vault, VaultError
@@ -52,7 +53,7 @@ def pem(bits: int = 2048, password: bytes | None = None) -> bytes:
     )
 
 
-PEM = pem()
+PEM, OTHER = pem(), pem()
 
 
 def put_key(folder: Path, content: bytes) -> Path:
@@ -90,8 +91,8 @@ def test_a_signing_key_that_is_missing_later_is_never_made_anew(tmp_path: Path) 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     key = tmp_path / "elsewhere.pem"
     key.write_bytes(PEM)
-    dkim = SETTINGS.platform.dkim.model_copy(update={"key_file": str(key)})
-    settings = SETTINGS.model_copy(update={"platform": SETTINGS.platform.model_copy(update={"dkim": dkim})})
+    moved = SETTINGS.platform.dkim.model_copy(update={"key_file": str(key)})
+    settings = SETTINGS.model_copy(update={"platform": SETTINGS.platform.model_copy(update={"dkim": moved})})
     made = Vault.open(settings, tmp_path / "state", empty_store=True)
     assert public(made) == dkimkeys.public_key(dkimkeys.load_key(key))
 
@@ -234,3 +235,26 @@ async def test_one_that_fails_does_not_disturb_the_others(tmp_path: Path) -> Non
     )
     assert first == last == await mine.sign(HEADER, HASH, ["acme.example"], 1)
     assert isinstance(failed, SigningFailed)
+
+
+async def test_each_domain_is_signed_for_with_the_key_that_it_shows(tmp_path: Path) -> None:
+    fresh(tmp_path)
+    (tmp_path / "keys" / "r2.pem").write_bytes(OTHER)
+    mine = opened(tmp_path)
+    assert [key.selector for key in mine.ring.keys] == ["r2", "r1"]
+    both = ["acme.example", "my.platform.example"]
+    signatures = await mine.sign(HEADER, HASH, both, 1, {"my.platform.example": "r2"})
+    first, second = signatures.split(b"DKIM-Signature:")[1:]
+    assert dkim.mark("r1") in first  # the one that was there first, where nothing is known
+    assert dkim.mark("r2") in second
+    assert dkim.mark("r1") not in second
+    with pytest.raises(SigningFailed):
+        await mine.sign(HEADER, HASH, both, 1, {"acme.example": "r3"})
+
+
+def test_the_first_key_may_be_gone_when_the_other_took_its_place(tmp_path: Path) -> None:
+    fresh(tmp_path)
+    (tmp_path / "keys" / "r1.pem").rename(tmp_path / "keys" / "r2.pem")
+    mine = opened(tmp_path, empty_store=True)
+    assert [key.selector for key in mine.ring.keys] == ["r2"]
+    assert not (tmp_path / "keys" / "r1.pem").exists()

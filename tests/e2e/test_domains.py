@@ -161,3 +161,13 @@ def types(world: World, sender: str) -> list[str]:
         for event in world.daemon.events()
         if event.get("sender") == sender and "message" not in event
     ]
+
+
+async def test_the_doctor_without_daemon_and_key_says_what_else_it_sees(make_world: MakeWorld) -> None:
+    async with make_world() as world:
+        world.zone.add("example", "NS", "ns.customer.example")
+        (world.folder / "state" / "keys" / "r1.pem").unlink()
+        code, said = await command(world, "doctor")
+    assert code == 1
+    assert "the signing key is not there, or not to be seen" in said
+    assert "✓ nameservers" in said
