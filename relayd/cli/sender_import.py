@@ -100,7 +100,7 @@ def _lines(text: str, result: Result) -> Iterator[Line]:
             result.failed.append((number, found))
             continue
         id = found.pop("id", None)
-        if not isinstance(id, str) or not id:
+        if not isinstance(id, str) or not id or not id.isprintable():  # it is shown on the terminal
             result.failed.append((number, "found no id; expected one, such as acme"))
         else:
             yield Line(number=number, id=id, values=found)

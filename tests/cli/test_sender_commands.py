@@ -171,6 +171,22 @@ async def test_lines_that_can_not_be_taken_are_told_and_the_others_are_imported(
     assert [one["id"] for one in json.loads(out)["senders"]] == ["a", "c"]
 
 
+async def test_an_import_that_finds_no_daemon_or_loses_it_says_so(world: Any, tmp_path: Path) -> None:
+    file = ndjson(tmp_path / "s.ndjson", *(sender(f"s{n}") for n in range(3)))
+    await world.daemon.kill()
+
+    code, _, err = await world.daemon.command("sender", "import", str(file))
+    assert code == 69
+    assert "not running" in err
+    assert (await world.daemon.command("sender", "import", "/nonexistent"))[0] == 66
+
+    await world.daemon.start()
+    assert (await world.daemon.command("sender", "import", str(file)))[:2] == (
+        0,
+        "3 added, 0 changed, 0 were so already\n",
+    )
+
+
 @pytest.mark.parametrize("delimiter", [",", ";"])
 async def test_a_spreadsheet_is_imported(world: Any, tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "s.csv"

@@ -65,7 +65,7 @@ def test_any_key_goes_somewhere(parts: list[str], text: str) -> None:
 def test_a_file_of_anything_gives_lines_or_says_which_are_none(text: str) -> None:
     found, failed = lines(text)
 
-    assert all(line.id and line.number > 0 for line in found)
+    assert all(line.id and line.id.isprintable() and line.number > 0 for line in found)
     assert len({line.id for line in found}) == len(found)
     assert all(number >= 0 and why for number, why in failed)
 
@@ -89,6 +89,12 @@ def test_what_was_written_as_json_lines_or_csv_is_read_back(senders: list[dict[s
     writer.writerows(senders)
     found, failed = lines(file.getvalue())
     assert ([{"id": line.id, **line.values} for line in found], failed) == (senders, [])
+
+
+def test_what_a_file_says_can_not_command_the_terminal() -> None:
+    _, failed = lines('{"id": "\\u001b[2J"}\n{"id": "\\u001b[2J"}\n')
+
+    assert failed == [(n, "found no id; expected one, such as acme") for n in (1, 2)]
 
 
 def test_each_line_that_is_none_is_told_with_its_number() -> None:
