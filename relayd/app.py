@@ -43,6 +43,7 @@ from relayd.intake.server import Server, listeners
 from relayd.net import systemd
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
+from relayd.signing import Signing
 from relayd.signer import Signer
 from relayd.signing_process import Process
 from relayd.store.contract import Selection, Store, StoreError, Verb
@@ -144,7 +145,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(
             store=store,
-            upstream=lambda hop: self.customers.login(hop),
+            upstream=lambda hop: self.customers.signing.login(hop),
             fingerprint=vault.fingerprint,
             matches=vault.matches,
         )
@@ -173,7 +174,7 @@ class Daemon:
     async def start(self) -> None:
         """Open everything, and begin. Raises OSError or ssl.SSLError for what can't be had, SendersError."""
         await self._build(self._settings)
-        await self.customers.oauth.load()
+        await self.customers.signing.oauth.load()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -188,7 +189,7 @@ class Daemon:
             self._start(work)
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
-        self._start(self.customers.oauth.run())
+        self._start(self.customers.signing.oauth.run())
         self._watch_domains()
         self._systemd.ready(self._whose_mail)
         log.info("relayd %s is ready for the %s", __version__, self._whose_mail)
@@ -252,7 +253,7 @@ class Daemon:
         return create_public(
             self.confirmations,
             pages=pages,
-            routes=consent.routes(self.customers.sign_ins, pages),
+            routes=consent.routes(self.customers.signing.sign_ins, pages),
             fingerprint=self.vault.fingerprint,
             secure=lambda: (self.parts.settings.http.public_url or "").startswith("https:"),
         )
@@ -263,8 +264,8 @@ class Daemon:
             await self.customers.book.read(settings),
             store=self.store,
             vault=self.vault,
-            login_refused=self.customers.login_refused,
-            tokens=self.customers.oauth,
+            login_refused=self.customers.signing.login_refused,
+            tokens=self.customers.signing.oauth,
             uploads=self.uploads,
         )
 
@@ -278,8 +279,7 @@ class Daemon:
         left = await self.dispatcher.drain(DELIVERY_DRAIN)
         if left:
             log.warning("%d deliveries did not end in time; they go on after the next start", left)
-        await self.customers.sign_ins.close()
-        await self.customers.oauth.close()
+        await self.customers.signing.close()
         for courier in self.parts.couriers.values():
             await courier.close()
         await self.parts.domains.close()
@@ -351,8 +351,8 @@ class Daemon:
         return self.customers.confirmations
 
     @property
-    def signing(self) -> Customers:
-        return self.customers
+    def signing(self) -> Signing:
+        return self.customers.signing
 
     def language(self, sender: str | None) -> str:
         """The language that this sender reads; English for one that isn't there any more."""

@@ -6,15 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from relayd.core import oauth
 from relayd.core.address import Address
 from relayd.core.delivery import State
 from relayd.core.hops import Hops
@@ -22,22 +18,19 @@ from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.retry import LOGIN_REFUSED
-from relayd.core.sender import Secret, Sender, Upstream
-from relayd.core.settings import Http
+from relayd.core.sender import Secret, Sender
 from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
-from relayd.identity.accounts import LoginRefused
 from relayd.identity.confirm import Confirmations
 from relayd.identity.credentials import Credentials
 from relayd.identity.domains import LOOKS_AT_ONCE
 from relayd.identity.failedlogins import FailedLogins
 from relayd.identity.firstmail import FirstMail
-from relayd.identity.oauth import OAuth
 from relayd.identity.probe import Tell
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
-from relayd.identity.signin import SignIns
 from relayd.identity.upstreams import Result, Upstreams
 from relayd.parts import Parts
+from relayd.signing import Signing
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.vault import Vault
 
@@ -87,29 +80,16 @@ class Customers:
             fingerprint=vault.fingerprint,
             clock=clock,
         )
-        self.oauth = OAuth(
+        self.signing = Signing(
             store=store,
-            seals=vault,
-            asks=lambda: parts().providers,
-            providers=lambda: oauth.providers(parts().settings.oauth),
-            upstream=self._upstream,
-            lost=self._signed_out,
-            gained=self._signed_in,
+            vault=vault,
+            credentials=credentials,
+            hops=hops,
+            parts=parts,
+            entry=self.entry,
+            follow=self._signed_in,
             clock=clock,
-            monotonic=time.monotonic,
-            dice=random.random,
         )
-        self.sign_ins = SignIns(
-            accounts=self.oauth,
-            asks=lambda: parts().providers,
-            providers=lambda: oauth.providers(parts().settings.oauth),
-            sender=lambda id: parts().senders.get(id),
-            redirect_uri=lambda: _redirect_uri(parts().settings.http),
-            clock=clock,
-            monotonic=time.monotonic,
-        )
-        self.login_refused = LoginRefused(credentials.of_senders, self.oauth.missing)
-
         self.confirmations = Confirmations(
             store=store,
             senders=lambda: parts().senders,
@@ -183,18 +163,10 @@ class Customers:
             await self.let_log_in(Hop(Route.UPSTREAM, id))
             waiting = Selection(sender=id, state=State.QUEUED)
             await self._store.act(Verb.HOLD, waiting, self._clock(), Reason.SENDER_UNKNOWN)
-            self.sign_ins.cancel(id)
-            await self.oauth.forget(id, by=by)
+            await self.signing.removed(id, by=by)
         except StoreError as error:  # what is left is held when its turn comes
             log.error("sender %s is removed, and its mail is not held yet: %s", id, error)
         return entry
-
-    async def forget_sign_in(self, id: str, *, by: str) -> bool:
-        self.sign_ins.cancel(id)
-        forgotten = await self.oauth.forget(id, by=by)
-        if forgotten:
-            await self._signed_out(id, Reason.AUTH_TOKEN_EXPIRED)
-        return forgotten
 
     async def confirm_sender(self, id: str, address: Address, *, by: str) -> Entry:
         entry = await self.book.confirm(id, address, by=by)
@@ -212,37 +184,6 @@ class Customers:
         """A test mail arrived with this From. Returns whether it is the right one."""
         return await self.upstreams.saw(id, shown)
 
-    # --- signing in at a provider
-
-    def login(self, hop: Hop) -> Upstream | None:
-        """What is logged in with at a hop, to be told from what it was: a new sign-in is another login."""
-        upstream = self._parts().upstream(hop)
-        if upstream is None or upstream.oauth is None:
-            return upstream
-        return replace(upstream, signed_in=self.oauth.grant(hop.name))
-
-    def _upstream(self, id: str) -> Upstream | None:
-        return self._parts().upstream(Hop(Route.UPSTREAM, id))
-
-    async def _signed_in(self, id: str) -> None:
-        entry = self.book.entry(id)
-        if entry is None:
-            return
-        if (
-            Hop(Route.UPSTREAM, id).key not in self._credentials.refused
-        ):  # else the probe that follows does it
-            await self._release([Selection(sender=id, held=Reason.AUTH_TOKEN_EXPIRED)])
-        await self._follow([Changed(entry=entry, created=False, keys=("upstream.oauth",))])
-
-    async def _signed_out(self, id: str, reason: Reason) -> None:
-        """Nothing goes out through this account before somebody signs in again."""
-        hop = Hop(Route.UPSTREAM, id)
-        self._hops().close(hop.key, reason)
-        await self._credentials.learn(hop, reason, self._clock())
-        self._courier(hop).forget(hop)
-        waiting = Selection(hop=hop.key, state=State.QUEUED)
-        await self._store.act(Verb.HOLD, waiting, self._clock(), reason)
-
     # --- what follows
 
     async def resume(self, old: Parts | None = None) -> None:
@@ -251,6 +192,7 @@ class Customers:
         senders there are. Where other settings took the place of a login that was refused, a probe lets the
         mail go."""
         await self._parts().domains.load()
+        self.signing.mark_unreadable()
         others = await self._credentials.load()
         for key, reason in self._credentials.refused.items():
             self._hops().close(key, reason)
@@ -314,6 +256,11 @@ class Customers:
             over |= LOGIN_REFUSED
         await self._release(Selection(sender=sender.id, held=reason) for reason in sorted(over & held))
 
+    async def _signed_in(self, id: str) -> None:
+        entry = self.book.entry(id)
+        if entry is not None:
+            await self._follow([Changed(entry=entry, created=False, keys=("upstream.oauth",))])
+
     async def _release(self, waiting: Iterable[Selection]) -> None:
         for selection in waiting:
             await self._store.act(Verb.RELEASE, selection, self._clock())
@@ -367,14 +314,7 @@ class Customers:
     @property
     def notes(self) -> list[str]:
         """What the operator should know or do, one sentence each."""
-        return [*self._sealed(), *self._registrations()]
-
-    def _registrations(self) -> list[str]:
-        return [
-            f"{name} does not take our registration ({why}): correct oauth.{name}; mail of senders who signed "
-            "in there is delayed until then"
-            for name, why in self.oauth.problems.items()
-        ]
+        return [*self._sealed(), *self.signing.notes]
 
     def _sealed(self) -> list[str]:
         if self._vault.no_master is not None or not (sealed := self.book.unreadable):
@@ -384,11 +324,6 @@ class Customers:
             f"the passwords of {len(sealed)} senders ({names}) are sealed with another master key: put that "
             "one back and reload, or enter them again; mail for their own servers is held until then"
         ]
-
-
-def _redirect_uri(http: Http) -> str | None:
-    """Where browsers come back to from a provider; None without a public page."""
-    return None if http.public_url is None or http.public_listen is None else http.public_url + oauth.CALLBACK
 
 
 def _usable(sender: Sender) -> bool:

@@ -133,6 +133,10 @@ class OAuth:
         fault = self._missing(sender)
         return Reason.AUTH_TOKEN_EXPIRED if fault is not None and fault.kind is FaultKind.TOKEN else None
 
+    def unreadable(self) -> list[str]:
+        """Senders whose sign-in can't be opened while the master key is missing."""
+        return [sender for sender, account in self._accounts.items() if self._closed(sender, account)]
+
     def grant(self, sender: str) -> str:
         """Another text after each sign-in: a login that was refused concerns the one before."""
         account = self._accounts.get(sender)
@@ -219,6 +223,15 @@ class OAuth:
         if account.withdrawn is not None:
             return _fault(FaultKind.TOKEN, account.withdrawn, provider.host)
         return None
+
+    def _closed(self, sender: str, account: Account) -> bool:
+        try:
+            self._seals.unseal(account.sealed, context=_context(sender))
+        except NoMasterKey:
+            return True
+        except SealBroken:  # with this key it never opens: to be signed in anew
+            return False
+        return False
 
     async def _fetched(self, sender: str) -> Secret | Fault:
         """A new access token. Whoever asks while it is on its way gets that one; who stops waiting stops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -356,3 +357,22 @@ async def test_a_look_uses_nothing_up_and_the_address_holds_no_code_afterwards(
 def invoices(at: Trade) -> list[Any]:
     """What the mail server took, without the letters of a probe."""
     return [each for each in at.server.received if b"Rechnung" in each.content]
+
+
+async def test_without_the_master_key_mail_is_held_and_goes_when_it_is_back(
+    trade: Callable[..., Any], invoice: Invoice
+) -> None:
+    async with trade() as at:
+        assert (await at.sign_in())[0] == 0
+        await at.daemon.stop()
+        key = at.daemon.folder / "state" / "master.key"
+        key.rename(key.with_suffix(".away"))
+        await at.daemon.start()
+        await at.submit(invoice("bob@customer.example", sender=ACCOUNT))
+        (held,) = await at.until_events(1, "held")
+        assert held["reason"] == "upstream.sealed"
+        key.with_suffix(".away").rename(key)
+        assert at.daemon.process is not None
+        at.daemon.process.send_signal(signal.SIGHUP)
+        await at.until_events(1, "relayed")
+        assert at.events("consent_withdrawn") == []
