@@ -369,3 +369,23 @@ _submission._tcp.example.com   SRV  0 0 0 .
     assert isinstance(none, Found)
     assert [one.host for one in none.records] == [""]
     assert isinstance(missing, Missing)
+
+
+async def test_nameservers_are_those_of_a_zone_that_begins_at_the_name() -> None:
+    zone = Zone(ZONE)
+    zone.add("example.com", "NS", "ns2.example.net", "NS1.example.net")
+    zone.add("www.example.org", "CNAME", "example.com")
+    async with asking(zone) as (resolver, _):
+        there = await resolver.ns("example.com")
+        below = await resolver.ns("a.example.com")
+        behind_an_alias = await resolver.ns("www.example.org")
+    assert isinstance(there, Found)
+    assert set(there.records) == {"ns1.example.net", "ns2.example.net"}
+    assert below == Missing(domain=True, ttl=60)
+    assert behind_an_alias == Missing(domain=True, ttl=60)
+
+
+async def test_an_alias_is_told_one_step_far() -> None:
+    async with asking() as (resolver, _):
+        assert await resolver.cname("alias.example.com") == Found(records=("a.example.com",), ttl=60)
+        assert await resolver.cname("a.example.com") == Missing(domain=True, ttl=60)
