@@ -145,6 +145,14 @@ def test_the_platforms_own_key_has_its_own_sentences(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_proof_that_goes_while_another_stands_stops_nothing(language: str) -> None:
+    gone = event(EventType.UNPROVEN, sender="acme", reason=Reason.SENDER_UNPROVEN)
+    still = event(EventType.UNPROVEN, sender="acme", reason=Reason.SENDER_UNPROVEN, detail={"still": "dkim"})
+    assert text(Reason.SENDER_UNPROVEN, language) in sentence(gone, language)
+    assert text(Reason.SENDER_UNPROVEN, language) not in sentence(still, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_what_can_not_be_signed_tells_the_operator_which_command_helps(language: str) -> None:
     assert "`relayd dkim new`" in remedy(Reason.SIGNING_FAILED, language)
 

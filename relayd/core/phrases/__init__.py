@@ -56,6 +56,8 @@ def _happened(event: Event, words: Language) -> str:
     if event.sender is None and event.type in (EventType.PROVEN, EventType.UNPROVEN):
         ours = words.platform_proven if event.type is EventType.PROVEN else words.platform_unproven
         return ours.replace("{record}", event.detail.get("record", "DNS"))
+    if event.type is EventType.UNPROVEN and "still" in event.detail:
+        return words.still_proven
     template = words.events[event.type]
     if "{text}" in template:
         last = event.detail.get("last_reason")

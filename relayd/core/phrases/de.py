@@ -328,6 +328,7 @@ GERMAN = Language(
     encrypted=", verschlüsselt",
     in_clear=", nicht verschlüsselt",
     next_attempt="Nächster Versuch um {at}.",
+    still_proven="Einer von zwei Nachweisen für die eigene Adresse fehlt nun. Sie wird weiter benutzt.",
     late_bounces="Kommt sie später zurück, geht die Meldung nur an Ihr eigenes Postfach.",
     maybe_arrived="Ein früherer Versuch ist vielleicht schon angekommen.",
     test="Test: Es wurde nichts wirklich gesendet.",

@@ -290,6 +290,7 @@ ENGLISH = Language(
     encrypted=", encrypted",
     in_clear=", not encrypted",
     next_attempt="Next attempt at {at}.",
+    still_proven="One of two proofs for the own address is gone. Sending with it goes on.",
     late_bounces="If it comes back later, the notice goes only to your own mailbox.",
     maybe_arrived="An earlier attempt may already have arrived.",
     test="Test: nothing was really sent.",

@@ -325,6 +325,7 @@ FRENCH = Language(
     encrypted=", connexion chiffrée",
     in_clear=", connexion non chiffrée",
     next_attempt="Prochaine tentative : {at}.",
+    still_proven="L'une des deux preuves pour l'adresse propre a disparu. L'envoi avec elle continue.",
     late_bounces="S'il revient plus tard, l'avis n'arrivera que dans votre propre boîte.",
     maybe_arrived="Une tentative précédente est peut-être déjà arrivée.",
     test="Test : rien n'a été réellement envoyé.",

@@ -23,6 +23,7 @@ class Language:
     encrypted: str
     in_clear: str
     next_attempt: str
+    still_proven: str  # UNPROVEN where another proof stands
     late_bounces: str
     maybe_arrived: str
     test: str

@@ -308,6 +308,7 @@ DUTCH = Language(
     encrypted=", versleuteld",
     in_clear=", niet versleuteld",
     next_attempt="Volgende poging om {at}.",
+    still_proven="Een van de twee bewijzen voor het eigen adres is weg. Er wordt verder mee verzonden.",
     late_bounces="Komt het later terug, dan gaat de melding alleen naar uw eigen mailbox.",
     maybe_arrived="Een eerdere poging is misschien al aangekomen.",
     test="Test: er is niets echt verzonden.",
