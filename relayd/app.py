@@ -43,18 +43,15 @@ from relayd.intake.server import Server, listeners
 from relayd.net import systemd
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
-from relayd.signing import Signing
 from relayd.signer import Signer
+from relayd.signing import Signing
 from relayd.signing_process import Process
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
 from relayd.upkeep import Upkeep
 from relayd.vault import Vault, VaultError
-from relayd.web import consent
 from relayd.web.api import Service
 from relayd.web.doors import Doors
-from relayd.web.page import Pages
-from relayd.web.pages import create_public
 
 log = logging.getLogger("relayd")
 
@@ -179,7 +176,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._hang_up()))
-        self._doors = Doors(self, self._public(), self._settings.http, self._sockets)
+        self._doors = Doors(self, self._public, self._settings.http, self._sockets)
         await self.care.load()
         await self.customers.resume()
         self._warn()
@@ -249,6 +246,10 @@ class Daemon:
 
     def _public(self) -> Starlette:
         """The pages for people."""
+        from relayd.web import consent  # here, because jinja2 is 3 MiB that most installations need not have
+        from relayd.web.page import Pages
+        from relayd.web.pages import create_public
+
         pages = Pages(lambda: self.parts.settings.platform.name)
         return create_public(
             self.confirmations,

@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from relayd.core import settings_senders
 from relayd.core.mail import Hop, Route, Rung
@@ -24,7 +25,6 @@ from relayd.couriers.handover import Handover
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.dispatch import Courier
 from relayd.dressing import Dresser
-from relayd.identity.discover import Discoverer
 from relayd.identity.domains import Domains
 from relayd.identity.ipv6 import IPV6, families
 from relayd.identity.probe import Prober
@@ -34,12 +34,14 @@ from relayd.intake.recipients import Recipients
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves, source
-from relayd.net.https import Https
-from relayd.net.oauth import Providers
 from relayd.net.tls import Contexts
 from relayd.post import Post
 from relayd.store.contract import Store
 from relayd.vault import Vault
+
+if TYPE_CHECKING:
+    from relayd.identity.discover import Discoverer
+    from relayd.net.oauth import Providers
 
 
 class Parts:
@@ -102,8 +104,6 @@ class Parts:
         )
         self._tokens = tokens
         self.couriers = self._couriers(uploads, tokens)
-        self.providers = Providers(Https(resolver=self.resolver, guard=None, contexts=self.contexts))
-        self.discoverer = self._discoverer()
         self.rules = _rules(settings)
         smarthost = settings.platform.smarthost is not None
         self.recipients = (
@@ -143,7 +143,20 @@ class Parts:
             Route.SMARTHOST: upstream(guard=None, handover=handover()),
         }
 
-    def _discoverer(self) -> Discoverer:
+    @functools.cached_property
+    def providers(self) -> Providers:
+        """Where people sign in for their server, which few have to."""
+        from relayd.net.https import Https  # httpx is 7 MiB, authlib 1 MiB
+        from relayd.net.oauth import Providers
+
+        return Providers(Https(resolver=self.resolver, guard=None, contexts=self.contexts))
+
+    @functools.cached_property
+    def discoverer(self) -> Discoverer:
+        """Finds customers' servers; it is asked now and then."""
+        from relayd.identity.discover import Discoverer
+        from relayd.net.https import Https  # httpx is 7 MiB
+
         settings = self.settings
         guard, families = Guard(_texts(settings.allow_private.upstreams)), settings.delivery.families
         return Discoverer(

@@ -7,12 +7,9 @@ relayd's table in its place. It stops at the first source that knows something.
 from __future__ import annotations
 
 import asyncio
-import functools
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import replace
-
-import publicsuffixlist
 
 from relayd.core import autoconfig, mailproviders, providers
 from relayd.core.address import Address
@@ -27,6 +24,7 @@ from relayd.core.records.answers import Found, Missing, Trouble
 from relayd.core.reply import Stage, clean
 from relayd.core.sender import Tls
 from relayd.identity.derived import Derived, derive
+from relayd.identity.suffixes import base_domain, public_suffixes
 from relayd.net import egress, smtp
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
@@ -292,17 +290,6 @@ def _pages(host: str, address: Address) -> tuple[str, str]:
         f"https://autoconfig.{host}/mail/config-v1.1.xml?{asked}",
         f"https://{host}/.well-known/autoconfig/mail/config-v1.1.xml?{asked}",
     )
-
-
-def base_domain(host: str) -> str | None:
-    """The part of a name that somebody registered: `example.co.uk` of `mx.example.co.uk`."""
-    base = public_suffixes().privatesuffix(host)
-    return base if isinstance(base, str) else None
-
-
-@functools.cache
-def public_suffixes() -> publicsuffixlist.PublicSuffixList:
-    return publicsuffixlist.PublicSuffixList()
 
 
 def _filter(derived: Derived) -> str | None:

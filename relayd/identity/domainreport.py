@@ -1,12 +1,12 @@
-"""Looking at a customer's domain: every record that mail in its name needs, as its own nameservers have it and
-as others see it. `core.records.domainreport` judges what was seen.
+"""Looking at a customer's domain: every record that mail in its name needs, as its own nameservers have it
+and as others see it. `core.records.domainreport` judges what was seen.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -18,13 +18,13 @@ from relayd.core.mail import Proof, Rung
 from relayd.core.policy import return_host
 from relayd.core.records import dkimkey, dmarc, domainreport
 from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
-from relayd.core.records.dmarc import Discovery, Forecast
+from relayd.core.records.dmarc import Discovery
 from relayd.core.records.domainreport import Line, Ours, Outlook, Purpose, Report, State, View
-from relayd.core.records.spf import Outcome, Result
+from relayd.core.records.spf import Outcome
 from relayd.core.records.spfadvice import Advice
 from relayd.identity import returnpaths, spf
-from relayd.identity.discover import base_domain
 from relayd.identity.returnpaths import ANYBODY, Egress
+from relayd.identity.suffixes import base_domain
 
 T = TypeVar("T")
 
@@ -117,8 +117,8 @@ class _Look:
 
     async def report(self) -> Report:
         text = await self._text(self._domain)
-        keys, (advice, results), policy, back, mx = await asyncio.gather(
-            self._keys(), self._spf(), self._policy(self._domain), self._return_path(), self._mx()
+        keys, advice, policy, back, mx = await asyncio.gather(
+            self._keys(), self._advice(), self._policy(self._domain), self._return_path(), self._mx()
         )
         lines = [*keys, domainreport.dmarc_line(policy), *back, mx]
         if advice is not None:
@@ -129,7 +129,7 @@ class _Look:
             advice=advice,
             servers=() if text.told is None else (*text.told.servers, *text.told.others),
         )
-        return replace(report, outlooks=await self._outlooks(report, policy, results))
+        return replace(report, outlooks=await self._outlooks(report, policy))
 
     async def _keys(self) -> Sequence[Line]:
         names = {selector: dkimkey.name(selector, self._domain) for selector in self._ours.selectors}
@@ -142,21 +142,16 @@ class _Look:
             dict(zip(names, aliases, strict=True)),
         )
 
-    async def _spf(self) -> tuple[Advice | None, Mapping[str, Result]]:
-        anybody, egress = Address(ANYBODY, self._domain), self._egress
-        results = await spf.evaluate(
-            self._closest, mail_from=anybody, hostname=egress.hostname, egress=egress.addresses, fresh=True
-        )
+    async def _advice(self) -> Advice | None:
         if self._ours.spf_include is None:
-            return None, results
-        advice = await spf.advice(
+            return None
+        return await spf.advice(
             self._closest,
-            mail_from=anybody,
-            hostname=egress.hostname,
-            egress=egress.addresses,
+            mail_from=Address(ANYBODY, self._domain),
+            hostname=self._egress.hostname,
+            egress=self._egress.addresses,
             include=self._ours.spf_include,
         )
-        return advice, results
 
     async def _policy(self, domain: str) -> Discovery:
         return await spf.answered(dmarc.discover(domain, organization), self._closest, fresh=True)
@@ -183,43 +178,22 @@ class _Look:
     async def _alias(self, name: str) -> View[str]:
         return await _twice(self._authority.cname(name), self._resolver.cname(name, fresh=True))
 
-    async def _outlooks(
-        self, report: Report, policy: Discovery, results: Mapping[str, Result]
-    ) -> tuple[Outlook, ...]:
+    async def _outlooks(self, report: Report, policy: Discovery) -> tuple[Outlook, ...]:
         """What receivers will see on each rung once its proof is there."""
-        own, platform = self._domain, self._ours.domain
-        key = report.proven(Purpose.DKIM)
-        delegated = any(
-            line.purpose is Purpose.RETURN_PATH and line.state is State.OK for line in report.lines
+        own, platform, ours = self._domain, self._ours.domain, self._ours.return_path
+        key, spf_proven = report.proven(Purpose.DKIM), report.proven(Purpose.SPF)
+        back = return_host(own, ours) if _delegated(report) else ours
+        at_platform, default, bounces = await asyncio.gather(
+            self._policy(platform), self._spf_of(ours), self._spf_of(back)
         )
-        back = return_host(own, self._ours.return_path) if delegated else self._ours.return_path
-        bounces, at_platform = await asyncio.gather(self._spf_of(back), self._policy(platform))
-        default = await self._spf_of(self._ours.return_path)
-        rows = (
-            (
-                Rung.DEFAULT,
-                Proof.PLATFORM,
-                True,
-                platform,
-                at_platform,
-                default,
-                self._ours.return_path,
-                (platform,),
-            ),
-            (Rung.OWN, Proof.DKIM, key, own, policy, bounces, back, (own, platform)),
-            (Rung.OWN, Proof.SPF, report.proven(Purpose.SPF), own, policy, Outcome.PASS, own, (platform,)),
-            (Rung.UPSTREAM, Proof.CREDENTIALS, True, own, policy, None, own, (own,) if key else None),
-        )
-        return tuple(
-            Outlook(
-                rung=rung,
-                proof=proof,
-                possible=possible,
-                forecast=_forecast(author, found, outcome, return_path, signers),
-            )
-            for rung, proof, possible, author, found, outcome, return_path, signers in rows
-            if proof is not Proof.SPF or self._ours.spf_include is not None
-        )
+        theirs = (own,) if key else None  # an upstream adds what we can't know
+        outlooks = [
+            _outlook(Rung.DEFAULT, Proof.PLATFORM, True, at_platform, default, ours, (platform,)),
+            _outlook(Rung.OWN, Proof.DKIM, key, policy, bounces, back, (own, platform)),
+            _outlook(Rung.OWN, Proof.SPF, spf_proven, policy, Outcome.PASS, own, (platform,)),
+            _outlook(Rung.UPSTREAM, Proof.CREDENTIALS, True, policy, None, own, theirs),
+        ]
+        return tuple(each for each in outlooks if each.proof is not Proof.SPF or report.advice is not None)
 
     async def _spf_of(self, domain: str) -> Outcome:
         """The worst that SPF comes to for one of our addresses."""
@@ -233,25 +207,34 @@ class _Look:
         return failed[0] if failed else Outcome.PASS if results else Outcome.NONE
 
 
-def _forecast(
-    author: str,
-    found: Discovery,
-    outcome: Outcome | None,
+def _delegated(report: Report) -> bool:
+    return any(line.purpose is Purpose.RETURN_PATH and line.state is State.OK for line in report.lines)
+
+
+def _outlook(
+    rung: Rung,
+    proof: Proof,
+    possible: bool,
+    policy: Discovery,
+    spf: Outcome | None,
     return_path: str,
     signers: tuple[str, ...] | None,
-) -> Forecast:
-    return dmarc.forecast(
-        author=author,
-        policy=found.policy,
-        spf=outcome,
+) -> Outlook:
+    """For mail from the domain whose policy it is."""
+    forecast = dmarc.forecast(
+        author=policy.domain,
+        policy=policy.policy,
+        spf=spf,
         return_path=return_path,
         signers=signers,
         organization=organization,
     )
+    return Outlook(rung=rung, proof=proof, possible=possible, forecast=forecast)
 
 
 class _Closest:
-    """A resolver that asks the domain's own nameservers first, for what is in the domain."""
+    """A resolver that asks the domain's own nameservers first, for what is in the domain: whoever published
+    something a moment ago looks whether it is right."""
 
     def __init__(self, resolver: Resolver, authority: Authority, domain: str) -> None:
         self._authority = authority
@@ -262,11 +245,9 @@ class _Closest:
         self.addresses = resolver.addresses
 
     async def txt(self, name: str, *, fresh: bool = False) -> Found[str] | Missing | Trouble:
-        if f".{name}".endswith(f".{self._domain}"):
-            told = await self._authority.txt(name)
-            if told is not None:
-                return told.answer
-        return await self._resolver.txt(name, fresh=fresh)
+        within = f".{name}".endswith(f".{self._domain}")
+        told = await self._authority.txt(name) if within else None
+        return told.answer if told is not None else await self._resolver.txt(name, fresh=fresh or within)
 
 
 async def _twice(

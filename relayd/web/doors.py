@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -27,9 +27,13 @@ class Doors:
     """The servers that the settings name."""
 
     def __init__(
-        self, control: Control, public: ASGIApp, http: Http, given: Mapping[str, Sequence[socket.socket]]
+        self,
+        control: Control,
+        public: Callable[[], ASGIApp],
+        http: Http,
+        given: Mapping[str, Sequence[socket.socket]],
     ) -> None:
-        """`public` has the pages for people, and nothing else is served where they are. `given` are sockets
+        """`public` makes the pages for people, and nothing else is served where they are. `given` are sockets
         from systemd by their names: `api`, `http` and `public`. Raises OSError."""
         self._tokens = Tokens(http.tokens)
         self._servers = [HttpServer(create_app(control), _given(given, "api") or listen(Path(http.socket)))]
@@ -40,7 +44,7 @@ class Doors:
             self._servers.append(HttpServer(create_app(control, guard.admit), listening))
         if http.public_listen is not None:
             listening = _given(given, "public") or listen_tcp(*address_and_port(http.public_listen))
-            self._servers.append(HttpServer(public, listening, within=PUBLIC_WITHIN))
+            self._servers.append(HttpServer(public(), listening, within=PUBLIC_WITHIN))
         for name, key in (("http", http.listen), ("public", http.public_listen)):
             if key is None and name in given:
                 log.warning(

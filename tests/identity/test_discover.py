@@ -15,7 +15,8 @@ import pytest
 from relayd.core.address import Address
 from relayd.core.discovery import Confidence, Discovery, Note, Source
 from relayd.core.findings import Kind
-from relayd.identity.discover import AT_ONCE, LOOKED_AT, Discoverer, base_domain
+from relayd.identity.discover import AT_ONCE, LOOKED_AT, Discoverer
+from relayd.identity.suffixes import base_domain
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.net.https import Https
