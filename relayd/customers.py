@@ -17,7 +17,6 @@ from relayd.core.hops import Hops
 from relayd.core.mail import Hop, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.records.dkimkey import OurKey
-from relayd.core.retry import LOGIN_REFUSED
 from relayd.core.sender import Secret, Sender
 from relayd.core.todo import DnsRecord, Outlook, Publish
 from relayd.couriers.upstream import UpstreamCourier
@@ -28,7 +27,7 @@ from relayd.identity.failedlogins import FailedLogins
 from relayd.identity.firstmail import FirstMail
 from relayd.identity.probe import Tell
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
-from relayd.identity.upstreams import Result, Upstreams
+from relayd.identity.upstreams import RELEASED, Result, Upstreams
 from relayd.parts import Parts
 from relayd.signing import Signing
 from relayd.store.contract import Selection, Store, StoreError, Verb
@@ -208,9 +207,7 @@ class Customers:
             await self.confirmations.load()
         held = await self._store.held()
         reasons = {reason for _, reason in held}
-        waiting = [
-            Selection(hop=hop.key, held=reason) for hop in changed for reason in LOGIN_REFUSED & reasons
-        ]
+        waiting = [Selection(hop=hop.key, held=reason) for hop in changed for reason in RELEASED & reasons]
         if Reason.NETWORK_PORT_BLOCKED in reasons:
             waiting.append(Selection(held=Reason.NETWORK_PORT_BLOCKED))
         waiting += [Selection(sender=id, held=reason) for id, reason in held if self._settled(id, reason)]
@@ -249,11 +246,11 @@ class Customers:
         server = any(key.partition(".")[0] == "upstream" for key in change.keys)
         if server:
             over |= {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
-        if _usable(sender) and (server or "address" in change.keys):
+        if self._usable(sender) and (server or "address" in change.keys):
             self.upstreams.changed(sender.id)
         elif server and sender.upstream is None:
             await self.let_log_in(Hop(Route.UPSTREAM, sender.id))
-            over |= LOGIN_REFUSED
+            over |= RELEASED
         await self._release(Selection(sender=sender.id, held=reason) for reason in sorted(over & held))
 
     async def _signed_in(self, id: str) -> None:
@@ -280,8 +277,13 @@ class Customers:
             before = old.senders.get(sender.id)
             was = None if before is None else (before.upstream, before.contact)
             unsealed = before is not None and before.upstream is not None and before.upstream.sealed
-            if _usable(sender) and not unsealed and was != (sender.upstream, sender.contact):
+            if self._usable(sender) and not unsealed and was != (sender.upstream, sender.contact):
                 self.upstreams.changed(sender.id)
+
+    def _usable(self, sender: Sender) -> bool:
+        """It has a server of its own that we could log in to now."""
+        upstream = sender.upstream
+        return upstream is not None and not upstream.sealed and self.signing.oauth.missing(sender.id) is None
 
     def _courier(self, hop: Hop) -> UpstreamCourier:
         courier = self._parts().couriers[hop.route]
@@ -324,11 +326,6 @@ class Customers:
             f"the passwords of {len(sealed)} senders ({names}) are sealed with another master key: put that "
             "one back and reload, or enter them again; mail for their own servers is held until then"
         ]
-
-
-def _usable(sender: Sender) -> bool:
-    """It has a server of its own that we could log in to now."""
-    return sender.upstream is not None and not sender.upstream.sealed
 
 
 def _txt(key: OurKey, domain: str) -> DnsRecord:

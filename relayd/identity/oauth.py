@@ -241,12 +241,13 @@ class OAuth:
             return fault
         asking = self._asking.get(sender)
         if asking is None:
-            asking = self._asking[sender] = asyncio.create_task(self._ask(sender, self._accounts[sender]))
+            account = self._accounts[sender]
+            asked = self._ask(sender, account, self._providers()[account.provider])
+            asking = self._asking[sender] = asyncio.create_task(asked)
             asking.add_done_callback(lambda _: self._asking.pop(sender, None))
         return await asyncio.shield(asking)
 
-    async def _ask(self, sender: str, account: Account) -> Secret | Fault:
-        provider = self._providers()[account.provider]
+    async def _ask(self, sender: str, account: Account, provider: Provider) -> Secret | Fault:
         if sender in self._unwritten:
             account, grant = self._unwritten[sender]
             return await self._keep(sender, account, grant)

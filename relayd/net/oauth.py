@@ -74,21 +74,19 @@ class Providers:
         self, provider: Provider, *, code: Secret, verifier: Secret, redirect_uri: str
     ) -> Grant | Trouble | Fault:
         """Exchange the code that a person came back with."""
-        return await self._grant(
-            provider,
-            _Client(provider).fetch_token(
-                provider.token_url,
-                grant_type="authorization_code",
-                code=code.value,
-                code_verifier=verifier.value,
-                redirect_uri=redirect_uri,
-            ),
+        prepared = _Client(provider).fetch_token(
+            provider.token_url,
+            grant_type="authorization_code",
+            code=code.value,
+            code_verifier=verifier.value,
+            redirect_uri=redirect_uri,
         )
+        return await self._grant(provider, prepared, code, verifier)
 
     async def refresh(self, provider: Provider, token: Secret) -> Grant | Trouble | Fault:
         """The next access token. A refresh token in the answer takes the place of this one."""
         prepared = _Client(provider).refresh_token(provider.token_url, refresh_token=token.value)
-        return await self._grant(provider, prepared)
+        return await self._grant(provider, prepared, token)
 
     async def device(self, provider: Provider) -> DeviceCode | Trouble | Fault:
         """Begin a sign-in on another device (RFC 8628 section 3.1), at a provider with a `device_url`."""
@@ -104,16 +102,26 @@ class Providers:
         prepared = _Client(provider).fetch_token(
             provider.token_url, grant_type=DEVICE_GRANT, device_code=code.value
         )
-        return await self._grant(provider, prepared)
+        return await self._grant(provider, prepared, code)
 
     async def _grant(
-        self, provider: Provider, prepared: tuple[Mapping[str, str], bytes]
+        self, provider: Provider, prepared: tuple[Mapping[str, str], bytes], *shown: Secret
     ) -> Grant | Trouble | Fault:
+        """`shown` is what the provider gets to see of our secrets, and may repeat."""
         headers, body = prepared
         answer: Response | Fault = await self._https.post(provider.token_url, content=body, headers=headers)
         if isinstance(answer, Fault):
             return _of_token_server(answer, provider)
-        return oauth.read_grant(answer.status, answer.body, provider)
+        found = oauth.read_grant(answer.status, answer.body, provider)
+        if isinstance(found, Trouble):
+            found = replace(found, text=_without(found.text, provider.client_secret, *shown))
+        return found
+
+
+def _without(text: str, *secrets: Secret | None) -> str:
+    for secret in secrets:
+        text = text.replace(secret.value, "***") if secret is not None else text
+    return text
 
 
 def _of_token_server(fault: Fault, provider: Provider) -> Fault:

@@ -306,6 +306,17 @@ async def test_a_refused_token_is_not_given_though_the_provider_is_in_trouble(ho
     assert isinstance(await home.accounts.access_token("acme", Secret(first)), Fault)
 
 
+async def test_a_secret_that_the_provider_repeats_is_not_shown(home: House) -> None:
+    home.later(3600)
+    said = f"the token {home.provider.given[0]} of canary-client-secret is void"
+    home.provider.tell(error("invalid_grant", description=said))
+    await home.accounts.access_token("acme")
+    state = home.accounts.state("acme")
+    assert state is not None
+    assert "the token *** of *** is void" in (state.withdrawn or "")
+    assert "canary" not in repr(await home.events())
+
+
 # --- settings ---
 
 
@@ -368,6 +379,7 @@ async def test_a_sealed_token_opens_for_its_sender_alone(home: House) -> None:
     await home.store.remember(KIND, "globex", fact)
     home.senders["globex"] = sender("globex")
     await home.restart()
+    assert home.accounts.unreadable() == []
     fault = await home.accounts.access_token("globex")
     assert isinstance(fault, Fault)
     assert fault.kind is FaultKind.TOKEN
@@ -381,6 +393,7 @@ async def test_without_the_master_key_mail_waits_until_it_is_back(home: House) -
     assert isinstance(fault, Fault)
     assert classify(fault, Role.UPSTREAM).fate is Fate.DEFERRED
     assert home.lost == []
+    assert home.accounts.unreadable() == ["acme"]
     home.master = key
     await home.restart()
     await home.token()
