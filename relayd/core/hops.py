@@ -168,6 +168,10 @@ class Hops:
         """Nothing goes there any more (a refused login), until `open`."""
         self._standing(hop).closed = reason
 
+    def lock(self, hop: str, now: float) -> None:
+        """Somebody else found out that this server has seen too many logins: rest as if mail had."""
+        self._failed(hop, max(self._standing(hop).failures, 1), now + LOCKED_PAUSE, now)
+
     def open(self, hop: str) -> None:
         """A person changed something: start afresh, without a pause."""
         self._standing(hop).closed = None

@@ -131,9 +131,9 @@ class Credentials:
         self._candidates.pop(self._fingerprint(_login(self._upstream(hop))), None)
         return self._drop(hop) is not None
 
-    async def good(self, hop: Hop, now: datetime) -> None:
-        """The login of this hop is good. Told once, where it was refused before."""
-        if hop not in self._hoped:
+    async def good(self, hop: Hop, now: datetime, *, tell: bool = False) -> None:
+        """The login of this hop is good. Told once, where it was refused before, or when asked to `tell`."""
+        if not tell and hop not in self._hoped:
             return
         self._hoped.discard(hop)
         await self._store.forget(KIND, hop.key, [_works(hop, now)])

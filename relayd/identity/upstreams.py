@@ -119,9 +119,10 @@ class Upstreams:
         typed: Upstream | None = None,
         send: bool = False,
         again: bool = False,
+        news: bool = False,
     ) -> Result:
         """Probe a sender's server, or settings that somebody `typed` for it and has not saved. `send`: with a
-        test mail; `again`: though this login was refused before.
+        test mail; `again`: though this login was refused before; `news`: that it works is worth an event.
 
         What it shows about the sender's own settings takes effect: a refusal is remembered as mail would have
         it, a login that works lets waiting mail go. Raises NoSender, NoUpstream, TooManyTries, StoreError.
@@ -154,7 +155,7 @@ class Upstreams:
                 self._tries[id].append(self._monotonic())
             now = self._sender(id)
             if own and now is not None and (now.upstream, now.contact) == (upstream, sender.contact):
-                return await self._learn(now, hop, outcome)
+                return await self._learn(now, hop, outcome, news)
             self._credentials.learn_candidate(upstream, outcome.refusal)
             return Result(passed=outcome.passed, finding=outcome.finding, refusal=outcome.refusal)
 
@@ -208,11 +209,13 @@ class Upstreams:
             if sender is None or sender.upstream is None or sender.test:
                 return
             try:
-                result = await self.probe(id, _unheard)
+                result = await self.probe(id, _unheard, news=True)
                 if result.passed or result.refusal is not None:
                     return
                 if not tries:
                     await self._tell_failure(hop, result)
+                if _locked(result.finding):
+                    tries = len(RETRY_AFTER)
             except (NoSender, NoUpstream):
                 return
             except TooManyTries:
@@ -231,9 +234,9 @@ class Upstreams:
 
     # --- what a probe shows ---
 
-    async def _learn(self, sender: Sender, hop: Hop, outcome: Outcome) -> Result:
+    async def _learn(self, sender: Sender, hop: Hop, outcome: Outcome, news: bool) -> Result:
         if outcome.passed:
-            released = await self._works(hop)
+            released = await self._works(hop, news)
             confirmed = outcome.proves and not sender.confirmed
             if confirmed:
                 await self._confirm(sender.id, sender.contact)
@@ -251,9 +254,11 @@ class Upstreams:
             )
             waiting = Selection(hop=hop.key, state=State.QUEUED)
             await self._store.act(Verb.HOLD, waiting, self._clock(), reason)
+        elif _locked(outcome.finding):
+            self._hops().lock(hop.key, self._monotonic())
         return Result(passed=False, finding=outcome.finding, refusal=reason)
 
-    async def _works(self, hop: Hop) -> int:
+    async def _works(self, hop: Hop, news: bool) -> int:
         """Let go what waits. The refusal is struck off last: after a crash in between the probe is made
         again."""
         self._forget(hop)
@@ -263,7 +268,7 @@ class Upstreams:
             for reason in sorted(RELEASED):
                 one = Selection(hop=hop.key, held=reason)
                 released += await self._store.act(Verb.RELEASE, one, self._clock())
-        await self._credentials.good(hop, self._clock())
+        await self._credentials.good(hop, self._clock(), tell=news)
         return released
 
     # --- what is known beside the dialogue ---
@@ -286,6 +291,11 @@ class Upstreams:
     def _of(self, sender: Sender, upstream: Upstream) -> str:
         """What a person's word about From was for: another account or address is another matter."""
         return f"{upstream.host} {upstream.username or ''} {sender.contact}"
+
+
+def _locked(finding: Finding | None) -> bool:
+    """The account is locked for a while: each further try makes it longer."""
+    return finding is not None and finding.reason is Reason.AUTH_TOO_MANY_ATTEMPTS
 
 
 def _tried_in_vain(outcome: Outcome) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayd.core.fate import Fate, Scope, Verdict
-from relayd.core.hops import PAUSE, PROBE_EVERY, Hops
+from relayd.core.hops import LOCKED_PAUSE, PAUSE, PROBE_EVERY, Hops
 from relayd.core.reasons import Reason
 
 A, B, C = "direct:a.example", "direct:b.example", "direct:c.example"
@@ -360,3 +360,12 @@ def test_after_too_many_logins_a_hop_rests_for_an_hour() -> None:
     assert hops.next_change(100.0) == 3600.0
     hops.reopen(3700.0)
     assert hops.free("upstream:acme") == 1
+
+
+def test_an_account_that_a_probe_found_locked_rests_like_one_that_mail_found_locked() -> None:
+    room = hops()
+    room.lock("upstream:acme", now=0.0)
+    assert room.free("upstream:acme") == 0
+    assert room.next_change(now=0.0) == LOCKED_PAUSE
+    room.open("upstream:acme")
+    assert room.free("upstream:acme") == 4

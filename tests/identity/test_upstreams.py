@@ -21,14 +21,14 @@ from relayd.core.sender import Secret, Sender, Tls, Upstream
 from relayd.couriers.handover import Turns
 from relayd.identity.credentials import Credentials
 from relayd.identity.probe import Prober, Turn
-from relayd.identity.upstreams import NoSender, NoUpstream, Result, Upstreams
+from relayd.identity.upstreams import NoSender, NoUpstream, Result, TooManyTries, Upstreams
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
 from relayd.net.smtp import Deadlines
 from relayd.net.tls import Contexts
 from relayd.sandbox.certificates import Authority
 from relayd.sandbox.receiver import Receiver
-from relayd.sandbox.script import At, say
+from relayd.sandbox.script import USUAL, At, say
 from relayd.sandbox.zone import NameServer, Zone
 from relayd.store.memory import MemoryStore
 
@@ -68,6 +68,7 @@ class House:
         self.forgot: list[Hop] = []
         self.turns: dict[Upstream | None, Turns] = {}
         self.waits: list[float] = []
+        self.monotonic = 0.0
         self.steps: list[Step] = []
         self.credentials = self.restarted()
         self.upstreams = self.made()
@@ -118,6 +119,7 @@ class House:
             confirm=self._confirm,
             fingerprint=lambda text: f"#{hash(text)}",
             clock=lambda: NOW,
+            monotonic=lambda: self.monotonic,
             pause=self._pause,
         )
 
@@ -348,6 +350,41 @@ async def test_while_mail_waits_a_server_that_is_down_is_asked_again_and_again(h
         EventType.UPSTREAM_FAILED,
         EventType.UPSTREAM_OK,
     ]
+
+
+async def test_that_changed_settings_work_is_said(house: House) -> None:
+    house.upstreams.changed("acme")
+    await house.by_itself(lambda: house.store.newest)
+    assert await house.events() == [EventType.UPSTREAM_OK]
+    await house.probe()
+    assert await house.events() == [EventType.UPSTREAM_OK], "who asks has the answer"
+
+
+async def test_a_locked_account_is_left_in_peace_for_an_hour(house: House) -> None:
+    house.use(house.login(WRONG))
+    await house.probe()
+    house.use(house.login())
+    locked = say("454 4.7.0 Too many login attempts, please try again later")
+    house.server.tell(At.AUTH, locked, USUAL)
+    house.upstreams.changed("acme")
+    await house.by_itself(lambda: not house.credentials.refused)
+    assert house.waits == [3600.0]
+
+
+async def test_mail_keeps_away_from_an_account_that_a_probe_found_locked(house: House) -> None:
+    house.server.tell(At.AUTH, say("454 4.7.0 Too many login attempts, please try again later"))
+    await house.probe()
+    assert house.hops.free(ACME.key) == 0
+    assert house.hops.paused == [ACME.key]
+
+
+async def test_guessing_comes_to_an_end(house: House) -> None:
+    for guess in range(10):
+        await house.probe(typed=house.login(f"guess {guess}"))
+    with pytest.raises(TooManyTries):
+        await house.probe(typed=house.login("guess 11"))
+    house.monotonic += 3601
+    assert (await house.probe(typed=house.login())).passed
 
 
 async def test_where_nothing_waits_a_change_is_probed_once(house: House) -> None:
