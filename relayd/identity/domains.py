@@ -36,8 +36,8 @@ GRACE = 30.0
 a look takes at most 8, so mail doesn't wait for DNS while the watch runs."""
 
 LOOKS_AT_ONCE = 10
-"""Domains that the watch looks at at the same time: those whose servers are dead keep nobody else waiting, and
-it is no burst for a resolver."""
+"""Domains that the watch looks at at the same time: those whose servers are dead keep few others waiting,
+and it is no burst for a resolver."""
 
 BREATH = 0.02
 """Seconds of rest after each, while more are due: ten thousand domains take some minutes, in which mail goes
@@ -201,12 +201,12 @@ class Domains:
                         rounds = Rounds()  # something else is looked for now, everywhere
                     rounds.keep(self.wanted())
                     survey_at = now + GRACE
-                for domain in rounds.take(now, min(1, LOOKS_AT_ONCE - len(under_way))):
+                for domain in rounds.take(now + BREATH, min(1, LOOKS_AT_ONCE - len(under_way))):
                     task = group.create_task(self._visit(domain, rounds))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 left = min(rounds.next(), survey_at) - now
-                if left <= 0 and len(under_way) < LOOKS_AT_ONCE:
+                if left <= BREATH and len(under_way) < LOOKS_AT_ONCE:
                     await asyncio.sleep(BREATH)
                 elif under_way:
                     await asyncio.wait(under_way, timeout=max(left, BREATH), return_when=FIRST_COMPLETED)
@@ -225,8 +225,8 @@ class Domains:
 
     async def _visit(self, domain: str, rounds: Rounds) -> None:
         """Look at what is due of a domain, and say when to come again."""
-        watched, now = self._watched(domain), self._monotonic()
-        await asyncio.gather(*(self._in_turn(each) for each in watched if self._look_at(each) <= now))
+        watched, soon = self._watched(domain), self._monotonic() + BREATH
+        await asyncio.gather(*(self._in_turn(each) for each in watched if self._look_at(each) <= soon))
         rounds.put(domain, max(min(map(self._look_at, watched)), self._monotonic() + SOON))
 
     async def _in_turn(self, subject: Subject) -> None:
