@@ -184,3 +184,11 @@ async def test_reports_in_memory_are_bounded(bench: Bench, monkeypatch: pytest.M
 def test_the_organization_of_a_domain() -> None:
     assert organization("a.b.acme.co.uk") == "acme.co.uk"
     assert organization("co.uk") == "co.uk"
+
+
+async def test_who_publishes_after_a_look_and_looks_again_is_told_the_truth(bench: Bench) -> None:
+    """Without nameservers that can be asked themselves, too: what the resolver remembers is asked anew."""
+    bench.others.remove("acme.example", "NS")
+    assert (await bench.lines())[Purpose.SPF].state is State.MISSING
+    bench.others.set("acme.example", "TXT", "v=spf1 include:spf.my.platform.example -all")
+    assert (await bench.lines())[Purpose.SPF].state is State.OK

@@ -186,8 +186,7 @@ def _with_key(line: Line, text: View[str], alias: View[str], key: OurKey, ours: 
             return _is(line, State.WRONG, _elsewhere(target, line))
         case Missing():
             return _is(line, State.MISSING, Note(Code.KEY_MISSING))
-        case Found(records=records):
-            verdict = dkimkey.judge(records, key.public_key)
+    verdict = dkimkey.judge(text.records, key.public_key)
     if verdict.state is KeyState.OURS:
         weak = verdict.note.code is Code.KEY_WEAK
         note = verdict.note if weak or not right else Note(Code.ALIAS_OK)
