@@ -22,6 +22,7 @@ class Task(StrEnum):
     PUBLISH = "domain.publish"
     SHARED_DOMAIN = "domain.shared"
     GIVE_UPSTREAM = "upstream.give"
+    SIGN_IN = "upstream.sign_in"
     LOGIN = "upstream.login"
     UNSEAL = "upstream.unseal"
     PLATFORM_KEY = "platform.key"
@@ -32,9 +33,13 @@ _ACTORS: Mapping[Task, Actor] = {
     Task.PUBLISH: Actor.SENDER_IT,
     Task.SHARED_DOMAIN: Actor.SENDER,
     Task.GIVE_UPSTREAM: Actor.SENDER,
+    Task.SIGN_IN: Actor.SENDER,
     Task.UNSEAL: Actor.PLATFORM,
     Task.PLATFORM_KEY: Actor.PLATFORM,
 }
+
+
+_HOUSES: Mapping[str, str] = {"microsoft": "Microsoft", "google": "Google"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,9 @@ def _upstream(sender: Sender, proven: Proven) -> Iterator[Todo]:
     places = {"host": upstream.host}
     if upstream.sealed:
         yield Todo(task=Task.UNSEAL, places=places)
+    elif upstream.oauth is not None and refused is Reason.AUTH_TOKEN_EXPIRED:  # or there never was one
+        account = upstream.username or str(sender.contact)
+        yield Todo(task=Task.SIGN_IN, places={"provider": _HOUSES[upstream.oauth], "account": account})
     elif refused is not None:
         page = providers.help_page(providers.recognise(upstream.host), refused)
         link = page or reasons.row(refused).link

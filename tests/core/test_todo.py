@@ -201,6 +201,21 @@ def test_a_refused_login_says_why_what_to_do_and_where_it_is_described() -> None
     assert phrases.remedy(Reason.AUTH_APP_PASSWORD_NEEDED, "de") in said
 
 
+@pytest.mark.parametrize(("oauth", "house"), [("microsoft", "Microsoft"), ("google", "Google")])
+def test_who_has_to_sign_in_at_a_provider_is_told_where_and_as_whom(oauth: str, house: str) -> None:
+    upstream = replace(SERVER, oauth=oauth, password=None)
+    proven = replace(ALL_PROVEN, login_refused=Reason.AUTH_TOKEN_EXPIRED)
+
+    [todo] = look(proven=proven, send_as=Rung.UPSTREAM, upstream=upstream).todo
+
+    assert (todo.task, todo.actor) == (Task.SIGN_IN, Actor.SENDER)
+    for language in phrases.LANGUAGES:
+        assert house in words.text(todo, language)
+        assert "billing" in words.text(todo, language)
+    other = replace(ALL_PROVEN, login_refused=Reason.AUTH_TOO_MANY_ATTEMPTS)
+    assert tasks(look(proven=other, send_as=Rung.UPSTREAM, upstream=upstream)) == [Task.LOGIN]
+
+
 def test_a_sealed_password_is_not_the_customer_s_to_do() -> None:
     [todo] = look(send_as=Rung.UPSTREAM, upstream=replace(SERVER, sealed=True)).todo
 

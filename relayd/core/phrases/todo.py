@@ -53,6 +53,15 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "passe.",
         "nl": "Geef uw mailserver op: de naam ervan, uw gebruikersnaam en uw wachtwoord.",
     },
+    Task.SIGN_IN: {
+        "de": "Melden Sie sich bei {provider} mit dem Konto {account} an, damit Ihre E-Mails von dort gesendet "
+        "werden können.",
+        "en": "Sign in at {provider} with the account {account}, so that your mail can be sent from there.",
+        "fr": "Connectez-vous chez {provider} avec le compte {account}, pour que vos e-mails puissent en "
+        "partir.",
+        "nl": "Meld u aan bij {provider} met het account {account}, zodat uw e-mails van daaruit kunnen "
+        "worden verzonden.",
+    },
     Task.LOGIN: {
         "de": "Ihr Mailserver {host} nimmt die Anmeldung nicht an.",
         "en": "Your mail server {host} doesn't take the login.",
