@@ -54,8 +54,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "nl": "Geef uw mailserver op: de naam ervan, uw gebruikersnaam en uw wachtwoord.",
     },
     Task.SIGN_IN: {
-        "de": "Melden Sie sich bei {provider} mit dem Konto {account} an, damit Ihre E-Mails von dort gesendet "
-        "werden können.",
+        "de": "Melden Sie sich bei {provider} mit dem Konto {account} an, damit Ihre E-Mails von dort "
+        "gesendet werden können.",
         "en": "Sign in at {provider} with the account {account}, so that your mail can be sent from there.",
         "fr": "Connectez-vous chez {provider} avec le compte {account}, pour que vos e-mails puissent en "
         "partir.",
