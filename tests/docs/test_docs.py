@@ -22,6 +22,7 @@ from relayd.config import ConfigErrors, load
 from relayd.core.findings import Kind
 from relayd.core.mailproviders import TABLE
 from relayd.core.reasons import Reason
+from relayd.core.todo import Task
 from relayd.web.roles import MAY
 
 ROOT = Path(__file__).parent.parent.parent
@@ -252,6 +253,12 @@ def test_every_route_of_the_api_is_described_with_an_example_that_asks_for_it() 
             re.search(rf"{asked}(?=['? ]|$)", call) and (method == "GET" or f"-X {method} " in call)
             for call in calls
         ), (method, path)
+
+
+def test_every_task_of_a_sender_s_report_is_explained() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+
+    assert re.findall(r"^([a-z]+\.[a-z_]+)   +\S", text, re.MULTILINE) == list(Task)
 
 
 def test_bodies_in_the_examples_of_the_api_are_json() -> None:
