@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,12 @@ from relayd.core.todo import Outlook, Publish, outlook
 from relayd.vault import SigningFailed, Vault
 
 __all__ = ["Domains", "Dressed", "Dresser", "SigningFailed"]
+
+
+class LoginRefused(Protocol):
+    """Why a sender can't log in at its own server, by its id; a dictionary is one."""
+
+    def get(self, sender: str, /) -> Reason | None: ...
 
 
 class Domains(Protocol):
@@ -58,7 +64,7 @@ class Dresser:
         vault: Vault,
         settings: Settings,
         domains: Domains,
-        login_refused: Mapping[str, Reason],
+        login_refused: LoginRefused,
     ) -> None:
         """`login_refused` says, by sender id, why an upstream no longer takes what we log in with. It is read
         at every dressing, so whoever learns of it keeps it current."""

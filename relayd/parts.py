@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from relayd.core import settings_senders
 from relayd.core.mail import Hop, Route, Rung
 from relayd.core.oauth import AccessTokens
-from relayd.core.reasons import Reason
 from relayd.core.retry import RetryRules
 from relayd.core.sender import Sender, Upstream
 from relayd.core.settings import Settings
@@ -24,7 +23,7 @@ from relayd.couriers.direct import DirectCourier
 from relayd.couriers.handover import Handover
 from relayd.couriers.upstream import UpstreamCourier
 from relayd.dispatch import Courier
-from relayd.dressing import Dresser
+from relayd.dressing import Dresser, LoginRefused
 from relayd.identity.domains import Domains
 from relayd.identity.ipv6 import IPV6, families
 from relayd.identity.probe import Prober
@@ -54,7 +53,7 @@ class Parts:
         *,
         store: Store,
         vault: Vault,
-        login_refused: Mapping[str, Reason],
+        login_refused: LoginRefused,
         tokens: AccessTokens,
         uploads: asyncio.Semaphore,
     ) -> None:

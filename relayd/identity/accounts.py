@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -67,7 +67,7 @@ class State:
     withdrawn: str | None = None  # why not any more
 
 
-class LoginRefused(Mapping[str, Reason]):
+class LoginRefused:
     """Why senders can't log in at their own servers: because that was refused, or because nobody has signed
     in yet. It says which rung their mail takes."""
 
@@ -75,15 +75,5 @@ class LoginRefused(Mapping[str, Reason]):
         self._refused = refused
         self._missing = missing
 
-    def __getitem__(self, sender: str) -> Reason:
-        reason = self._refused.get(sender) or self._missing(sender)
-        if reason is None:
-            raise KeyError(sender)
-        return reason
-
-    def __iter__(self) -> Iterator[str]:
-        """Those that were refused; who never signed in is found by asking."""
-        return iter(self._refused)
-
-    def __len__(self) -> int:
-        return len(self._refused)
+    def get(self, sender: str) -> Reason | None:
+        return self._refused.get(sender) or self._missing(sender)

@@ -130,6 +130,9 @@ class OAuth:
 
     def missing(self, sender: str) -> Reason | None:
         """Why this sender can't log in before a person signs in; None when that isn't so."""
+        upstream = self._upstream(sender)
+        if upstream is None or upstream.oauth is None:
+            return None  # asked for every message; nearly all senders end here
         fault = self._missing(sender)
         return Reason.AUTH_TOKEN_EXPIRED if fault is not None and fault.kind is FaultKind.TOKEN else None
 
