@@ -162,20 +162,26 @@ class Dresser:
         )
 
     async def _proven(self, sender: Sender) -> Proven:
-        domain, own = sender.contact.domain, sender.send_as is Rung.OWN and sender.confirmed
-        own_key = sender.confirmed and sender.send_as is not Rung.DEFAULT and await self._shows(domain)
+        wanted, domain = sender.send_as if sender.confirmed else Rung.DEFAULT, sender.contact.domain
+        own = wanted is Rung.OWN
+        needs_key = not (own and self._domains.known(domain, Proof.SPF))
+        own_key = wanted is not Rung.DEFAULT and await self._shows(domain, Proof.DKIM, needed=needs_key)
         return Proven(
-            platform_key=await self._shows(self._platform.domain),
+            platform_key=await self._shows(self._platform.domain, Proof.DKIM),
             own_key=own_key,
             # Only what can matter is asked for: SPF without a key, the return-path host with one.
             own_spf=own and not own_key and await self._shows(domain, Proof.SPF),
-            return_host=own and own_key and await self._shows(domain, RETURN_HOST),
+            return_host=own and own_key and await self._shows(domain, RETURN_HOST, needed=False),
             login_refused=self._login_refused.get(sender.id),
         )
 
-    async def _shows(self, domain: str, claim: Claim = Proof.DKIM) -> bool:
+    async def _shows(self, domain: str, claim: Claim, *, needed: bool = True) -> bool:
+        """Mail waits for DNS only where it can't do without, or where what was there may be gone; the rest
+        is seen when the watch looks next."""
         known = self._domains.known(domain, claim)
-        return known if known is not None else await self._domains.proven(domain, claim)
+        if known is None and (needed or self._domains.believed(domain, claim)):
+            return await self._domains.proven(domain, claim)
+        return bool(known)
 
     async def _header(
         self,

@@ -41,13 +41,17 @@ class Published:
     spf: set[str] = field(default_factory=set)  # whose SPF passes for us
     hosts: set[str] = field(default_factory=set)  # whose return-path host is delegated
     lately: bool = True  # False: has to be looked up
+    stale: set[Claim] = field(default_factory=set)  # ... these alone
     asked: list[tuple[str, Claim]] = field(default_factory=list)
 
     def known(self, domain: str, claim: Claim) -> bool | None:
-        return self._shows(domain, claim) if self.lately else None
+        return self._shows(domain, claim) if self.lately and claim not in self.stale else None
 
     async def proven(self, domain: str, claim: Claim) -> bool:
         self.asked.append((domain, claim))
+        return self._shows(domain, claim)
+
+    def believed(self, domain: str, claim: Claim) -> bool:
         return self._shows(domain, claim)
 
     def _shows(self, domain: str, claim: Claim) -> bool:

@@ -180,25 +180,44 @@ async def test_a_parsed_header_is_not_parsed_again(workshop, make_sender, make_s
 
 
 @pytest.mark.parametrize(
-    ("changes", "published", "asked"),
+    ("changes", "shown", "asked"),
     [
-        ({}, True, [PLATFORM_KEY]),
-        ({"send_as": Rung.OWN}, True, [OWN_KEY, RETURN_PATH, PLATFORM_KEY]),
-        ({"send_as": Rung.OWN}, False, [OWN_KEY, OWN_SPF, PLATFORM_KEY]),
-        ({"send_as": Rung.OWN, "confirmed": False}, True, [PLATFORM_KEY]),
-        ({"send_as": Rung.UPSTREAM, "upstream": LOGIN}, False, [OWN_KEY, PLATFORM_KEY]),
+        ({}, [OWN_KEY], [PLATFORM_KEY]),
+        ({"send_as": Rung.OWN}, [], [OWN_KEY, OWN_SPF, PLATFORM_KEY]),
+        ({"send_as": Rung.OWN}, [OWN_KEY], [OWN_KEY, PLATFORM_KEY]),
+        # a return-path host is looked for when it was there, and might be gone
+        ({"send_as": Rung.OWN}, [OWN_KEY, RETURN_PATH], [OWN_KEY, RETURN_PATH, PLATFORM_KEY]),
+        ({"send_as": Rung.OWN, "confirmed": False}, [OWN_KEY], [PLATFORM_KEY]),
+        ({"send_as": Rung.UPSTREAM, "upstream": LOGIN}, [], [OWN_KEY, PLATFORM_KEY]),
     ],
 )
 async def test_dns_is_asked_only_for_what_the_wanted_rung_needs(
-    dress, workshop, changes: dict[str, object], published: bool, asked: list[tuple[str, Claim]]
+    dress,
+    workshop,
+    changes: dict[str, object],
+    shown: list[tuple[str, Claim]],
+    asked: list[tuple[str, Claim]],
 ) -> None:
-    if not published:
-        workshop.published.domains.discard("acme.example")
+    workshop.published.domains = {domain for domain, claim in [*shown, PLATFORM_KEY] if claim is Proof.DKIM}
+    workshop.published.hosts = {domain for domain, claim in shown if claim == RETURN_HOST}
     await dress(**changes)
     assert workshop.published.asked == []
     workshop.published.lately = False
     await dress(**changes)
     assert sorted(workshop.published.asked) == sorted(asked)
+
+
+async def test_while_spf_proves_the_address_no_mail_waits_for_news_of_a_key(dress, workshop) -> None:
+    workshop.published.domains.discard("acme.example")
+    workshop.published.spf = {"acme.example"}
+    workshop.published.stale = {Proof.DKIM}
+    dressed = await dress(send_as=Rung.OWN)
+    assert (dressed.dressing.proof, workshop.published.asked) == (Proof.SPF, [PLATFORM_KEY])
+
+    # but a key that was there is asked for: what was signed with it stands as long as it is there
+    workshop.published.domains.add("acme.example")
+    dressed = await dress(send_as=Rung.OWN)
+    assert dressed.dressing.proof is Proof.DKIM
 
 
 class TestStands:

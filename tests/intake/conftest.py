@@ -18,7 +18,8 @@ import uvloop
 
 from relayd.core.address import Address, parse
 from relayd.core.journal import Event
-from relayd.core.mail import IfUnproven, Message, Rung
+from relayd.core.mail import IfUnproven, Message, Proof, Rung
+from relayd.core.policy import Claim
 from relayd.core.reasons import Reason
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.sender import Sender, Senders
@@ -54,11 +55,14 @@ class ScriptedResolver:
 
 
 class EveryKeyPublished:
-    def known(self, domain: str) -> bool | None:
-        return True
+    def known(self, domain: str, claim: Claim) -> bool | None:
+        return claim is Proof.DKIM
 
-    async def proven(self, domain: str) -> bool:
-        return True
+    async def proven(self, domain: str, claim: Claim) -> bool:
+        return claim is Proof.DKIM
+
+    def believed(self, domain: str, claim: Claim) -> bool:
+        return claim is Proof.DKIM
 
     def selector(self, domain: str) -> str:
         return "r1"
