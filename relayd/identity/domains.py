@@ -153,8 +153,12 @@ class Domains:
         """Which of our keys to sign with for this domain: the newest that is published there. Where none is
         known to be, the one we have had longest."""
         keys = self._keys()
-        shown = [key for key in keys if (seen := self._looked.get(key.name(domain))) and seen.proof.proven]
-        return (shown or keys[-1:])[0].selector
+        return next((key for key in keys if self._shown(key, domain)), keys[-1]).selector
+
+    def _shown(self, key: OurKey, domain: str) -> bool:
+        """Whether just this key is believed to be there; another one was there under the same selector."""
+        looked = self._looked.get(key.name(domain))
+        return looked is not None and looked.fingerprint == key.fingerprint and looked.proof.proven
 
     @property
     def missing_key(self) -> str | None:
