@@ -19,6 +19,7 @@ from relayd.core.doctor import Finding
 from relayd.core.phrases import domain as words
 from relayd.core.phrases import spf as spf_words
 from relayd.core.records.answers import Found, Missing, Trouble
+from relayd.core.records.domainnotes import Code
 from relayd.core.records.domainreport import Line, Purpose, State
 from relayd.core.records.spf import Outcome
 from relayd.core.records.spfsurvey import Finding as SpfFinding
@@ -258,4 +259,6 @@ def _of_line(line: Line, *, needed: bool) -> Finding:
     if line.state is State.UNKNOWN:
         return doctor.unknown(check, line.name, text)
     finding = doctor.bad if needed else doctor.warning
-    return finding(check, line.name, text, f'publish {line.type} "{line.value}"')
+    weak = any(note.code is Code.KEY_WEAK for note in line.notes)
+    remedy = "change the key: relayd dkim rotate" if weak else f'publish {line.type} "{line.value}"'
+    return finding(check, line.name, text, remedy)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from relayd.core.doctor import Finding, Health
+from relayd.core.records import dkimkey
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.records.domainreport import Ours
 from relayd.core.settings import Settings
@@ -164,7 +165,22 @@ async def test_a_name_that_leads_nowhere_or_elsewhere(bench: Bench) -> None:
     bench.egress = (IP,)
     bench.zone.remove("relay.example.net")
     assert ("hostname", Health.BAD) in await bench.ill()
+
+
+async def test_a_name_that_leads_to_another_machine(bench: Bench) -> None:
+    bench.egress = (IP,)
     bench.zone.set("relay.example.net", "A", "93.184.216.99")
+    bench.zone.remove("relay.example.net", "AAAA")
+    bench.zone.set(IP, "PTR", "mx.my.platform.example")
+    assert await bench.ill() == [("hostname", Health.WARNING), ("ptr", Health.WARNING)]
+
+
+async def test_a_weak_key_is_to_be_changed_not_published(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dkimkey, "rsa_bits", lambda key: 1024)
+    [found] = [each for each in await bench.all() if each.health is not Health.OK]
+    assert (found.check, found.remedy) == ("own_key", "change the key: relayd dkim rotate")
 
 
 async def test_trouble_with_one_name_is_no_finding_against_it(bench: Bench) -> None:
