@@ -180,3 +180,11 @@ async def test_other_egress_addresses_void_what_spf_proved(make_world: Any) -> N
         _, second = await world.receiver.wait_for(2)
         assert second.mail_from.endswith(PLATFORMS_HOST)
         assert dmarc(world, second) == ("pass", "my.platform.example")
+
+
+async def test_behind_a_smarthost_spf_proves_nothing_until_its_addresses_are_named(make_world: Any) -> None:
+    async with make_world(platform={"smarthost": {"host": "127.0.0.1", "port": 2, "tls": "none"}}) as world:
+        await world.daemon.start()
+        _, out, _ = await world.daemon.command("status")
+        assert "the smarthost's addresses are not known" in out
+        assert "name them in delivery.egress" in out
