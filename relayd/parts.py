@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,7 +31,7 @@ from relayd.identity.senders import Shelf
 from relayd.intake.recipients import Recipients
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
-from relayd.net.egress import Guard, Ourselves, source
+from relayd.net.egress import Guard, Ourselves, seen_as
 from relayd.net.tls import Contexts
 from relayd.post import Post
 from relayd.store.contract import Store
@@ -201,22 +200,14 @@ class Parts:
             return None
         whose = "the smarthost's addresses" if self._smarthost else "our public addresses"
         return (
-            f"{whose} are not known, so SPF proves no own address, and only the DKIM record does: name them in "
-            "delivery.egress"
+            f"{whose} are not known, so SPF proves no own address, and only the DKIM record does: name them "
+            "in delivery.egress"
         )
 
     def _egress(self, used: Sequence[str]) -> Egress:
         """Where mail leaves from over these families."""
-        named = self.settings.delivery.egress
-        if self._smarthost is not None:
-            addresses = named
-        elif named:
-            addresses = tuple(ip for ip in named if (IPV6 if ":" in ip else "ipv4") in used)
-        else:
-            addresses = tuple(ip for ip in map(source, used) if ip is not None)
-            if any(not ipaddress.ip_address(ip).is_global for ip in addresses):
-                addresses = ()  # behind a NAT: what the world sees, nobody here knows
-        return Egress(addresses=addresses, hostname=self.settings.hostname)
+        named, smarthost = self.settings.delivery.egress, self._smarthost is not None
+        return Egress(addresses=seen_as(named, used, smarthost=smarthost), hostname=self.settings.hostname)
 
     def upstream(self, hop: Hop) -> Upstream | None:
         """The server of a hop, as it is configured now."""

@@ -125,6 +125,18 @@ def source(family: str) -> str | None:
         return None
 
 
+def seen_as(named: Sequence[str], families: Sequence[str], *, smarthost: bool) -> tuple[str, ...]:
+    """The addresses that recipients see mail come from when it leaves over these families: those that the
+    operator named, else those of this host. None are known of a smarthost, and of this host behind a NAT."""
+    if smarthost:
+        return tuple(named)
+    if named:
+        return tuple(ip for ip in named if ("ipv6" if ":" in ip else "ipv4") in families)
+    found = [ip for ip in map(source, families) if ip is not None]
+    # One that isn't public is what a NAT hides: what the world sees in its place, nobody here knows.
+    return tuple(found) if all(ipaddress.ip_address(ip).is_global for ip in found) else ()
+
+
 class Ourselves:
     """Our own listeners, addresses and ports: what we would meet if we delivered to ourselves. An
     unspecified address means all of this machine. Another mail server here may well be the right one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from relayd.identity.ipv6 import families
 from relayd.identity.returnpaths import Egress
 from relayd.net.dns import Resolver
-from relayd.net.egress import source
 from relayd.sandbox.zone import DnsFault, NameServer, Zone
 
 OURS = "2001:db8:25::1"
@@ -118,10 +116,3 @@ async def test_a_host_without_ipv6_needs_no_telling(
     found = await families(wanted, resolver, NOWHERE, BOUNCE)
 
     assert (found.use, found.note) == (use, None)
-
-
-@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_our_address_is_one_of_this_host_or_none(family: str) -> None:
-    found = source(family)
-
-    assert found is None or ipaddress.ip_address(found).version == (6 if family == "ipv6" else 4)
