@@ -165,10 +165,24 @@ async def test_a_device_code_is_shown_while_the_command_waits(trade: Callable[..
         at.provider.tell(error("authorization_pending"))
         at.provider.approve(begun["user_code"], ACCOUNT)
         code, out, err = await command
-    assert code == 0, err
-    assert begun["user_code"] in out
-    assert begun["url"] in out
-    assert f"account {ACCOUNT} is connected" in out
+        assert code == 0, err
+        assert begun["user_code"] in out
+        assert begun["url"] in out
+        assert f"account {ACCOUNT} is connected" in out
+
+        told = [
+            await at.daemon.command("upstream", "login", "acme", *words)
+            for words in (("--status",), ("--forget",), ("--forget",), ("--status", "--lang", "nl"))
+        ]
+        assert [code for code, *_ in told] == [0, 0, 0, 0]
+        connected, forgotten, again, lost = (out for _, out, _ in told)
+        assert connected.startswith(f"connected  {ACCOUNT} at Microsoft, since ")
+        assert "forgotten" in forgotten
+        assert again == "nobody was signed in for acme\n"
+        assert lost.startswith(f"not connected  {ACCOUNT} at Microsoft")
+        assert "Verbind uw e-mailaccount opnieuw" in lost
+        assert (await at.daemon.command("upstream", "login", "ghost", "--status"))[0] == 66
+        assert (await at.daemon.command("upstream", "login", "acme", "--status", "--forget"))[0] == 64
 
 
 async def test_another_account_is_refused_on_the_page_and_in_the_command(trade: Callable[..., Any]) -> None:
@@ -241,6 +255,10 @@ async def test_a_withdrawn_consent_holds_the_mail_and_a_new_sign_in_lets_it_go(
         assert len(at.provider.asked) == 1
         standing = await at.standing()
         assert (standing["connected"], standing["reason"]) == (False, "auth.token_expired")
+        (letter,) = await at.world.receiver.wait_for(1)
+        assert letter.recipients == (ACCOUNT,)
+        _, out, _ = await at.daemon.command("sender", "show", "acme", "--json")
+        assert "auth.token_expired" in out
 
         await at.daemon.stop()
         await at.daemon.start()
