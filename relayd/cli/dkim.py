@@ -84,11 +84,12 @@ def new_command(out: Path | None, selector: str | None, config: Path, as_json: b
 @config_option
 @json_option
 def rotate_command(only_look: bool, config: Path, as_json: bool) -> None:
-    """Change the signing key, without a moment in which mail is not signed.
+    """Change the signing key.
 
-    The daemon makes a new key under the second selector and says what to publish in the platform's domain.
-    Customers with CNAMEs follow by themselves; customers with the key as TXT are signed for with the old key
-    until they publish the new one. The old key goes when nobody needs it any more.
+    There is no moment in which mail is not signed. The daemon makes a new key under the second selector and
+    says what to publish in the platform's domain. Customers with CNAMEs follow by themselves; customers with
+    the key as TXT are signed for with the old key until they publish the new one. The old key goes when nobody
+    needs it any more.
 
     \b
     Examples:

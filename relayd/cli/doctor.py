@@ -47,10 +47,11 @@ WIDTH = 100
 @config_option
 @json_option
 def doctor_command(config: Path, as_json: bool) -> None:
-    """Look at the platform's own side: everything that makes receivers refuse us, and this machine.
+    """Look at the platform's own side.
 
-    One line for each thing, with what to do where something is wrong. The daemon is asked, because its
-    network is what counts; without a daemon this command looks itself. Exit 1 when something is bad.
+    That is everything that makes receivers refuse us, and this machine. One line for each thing, with what to
+    do where something is wrong. The daemon is asked, because its network is what counts; without a daemon this
+    command looks itself. Exit 1 when something is bad.
 
     \b
     Examples:

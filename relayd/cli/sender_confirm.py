@@ -51,9 +51,10 @@ def confirm_command(
     language: str,
     as_json: bool,
 ) -> None:
-    """Have a sender's address confirmed: its owner gets a mail with a link and a code.
+    """Have a sender's address confirmed.
 
-    One mailbox gets one such mail an hour, five a day. Link and code are good for 24 hours.
+    Its owner gets a mail with a link and a code. One mailbox gets one such mail an hour, five a day. Link and
+    code are good for 24 hours.
 
     \b
     Examples:

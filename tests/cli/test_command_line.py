@@ -384,7 +384,7 @@ def test_run_takes_its_flags_into_the_environment(config: Path, monkeypatch: pyt
     monkeypatch.setenv("RELAYD_LOG__LEVEL", "info")
     seen: list[Callable[[], str]] = []
 
-    def running(settings: Any, path: Path) -> int:
+    def running(settings: Any, path: Path, *_: Any) -> int:
         from relayd.config import load
 
         assert load(path).log.level == settings.log.level == "debug"
