@@ -68,6 +68,7 @@ PLACES = {
     "address": "billing@acme.example",
     "provider": "the provider",
     "seen": "info@acme.example",
+    "expected": "the whole e-mail address",
 }
 
 

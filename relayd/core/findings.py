@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from relayd.core import reasons
+from relayd.core.mailproviders.provider import Step, Username
 from relayd.core.reasons import Actor, Reason
 
 
@@ -92,11 +93,14 @@ _ACTORS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`places` fill the texts: names that people typed or servers said, never a secret."""
+    """`places` fill the texts: names that people typed or servers said, never a secret. `steps`: what this
+    provider asks for besides; `username`: what the login's name is made of there."""
 
     kind: Kind
     reason: Reason | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    username: Username | None = None
     link: str | None = None
 
     @property

@@ -7,7 +7,7 @@ settings themselves, the provider that the server belongs to, the server's words
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from relayd.core import providers
@@ -136,8 +136,8 @@ def of_settings(question: Question, known: Known) -> tuple[Finding, ...]:
         found.append(_better(Kind.SERVER_OF_ANOTHER, question, known))
     if _mode_at_odds(upstream) is not None:
         found.append(_finding(Kind.SERVER_TLS_MODE, question, tls=str(_mode_at_odds(upstream))))
-    if upstream.username and login is None and _wants_address(known):
-        found.append(_finding(Kind.USERNAME_FORM, question, provider=_name(known)))
+    if _misnamed(upstream, known, sure=True):
+        found.append(_username(question, known, None))
     if login is not None and login != question.contact:
         found.append(_finding(Kind.ADDRESS_DIFFERS, question))
     if known.arrived_from is not None:
@@ -225,19 +225,41 @@ def _other(reason: Reason, question: Question, known: Known) -> Finding:
     return Finding(kind=Kind.OTHER, reason=reason, places=_places(question), link=_link(reason, question))
 
 
+PASSWORDS = frozenset(
+    {
+        Need.APP_PASSWORD_IF_TWO_STEP,
+        Need.SEPARATE_PASSWORD,
+        Need.MAILBOX_PASSWORD,
+        Need.API_KEY,
+        Need.SMTP_CREDENTIALS,
+        Need.TOKEN,
+        Need.TOKEN_AS_BOTH,
+    }
+)
+"""Which password a provider wants, when it isn't simply that of the account."""
+
+
 def _wrong_password(reply: Reply, question: Question, known: Known) -> Finding:
     """One answer for many causes. Those that can be seen go first."""
     upstream, reason = question.upstream, Reason.AUTH_WRONG_PASSWORD
-    link = _link(reason, question)
     if known.platform_username:
         return _finding(Kind.PASSWORD_OF_PLATFORM, question, reason=reason)
-    if _mailbox(upstream.username) is None and _wants_address(known):
-        return _finding(Kind.USERNAME_FORM, question, reason=reason, provider=_name(known))
+    if _misnamed(upstream, known, sure=False):
+        return _username(question, known, reason)
     if _usual_password(upstream, known):
         return _app_password(question, known, reason)
-    if (page := _page(known, Need.PROGRAM_ACCESS)) is not None:
-        return _finding(Kind.LOGIN_OFF_AT_PROVIDER, question, reason=reason, link=page, provider=_name(known))
-    return _finding(Kind.PASSWORD_WRONG, question, reason=reason, link=link)
+    needs = () if known.provider is None else known.provider.needs
+    wanted = [need for need in needs if need.step in PASSWORDS]
+    access = [need for need in needs if need.step is Need.PROGRAM_ACCESS]
+    pages = [need.link for need in (*access, *wanted)]
+    found = _finding(
+        Kind.LOGIN_OFF_AT_PROVIDER if access else Kind.PASSWORD_WRONG,
+        question,
+        reason=reason,
+        link=pages[0] if pages else _link(reason, question),
+        provider=_name(known),
+    )
+    return replace(found, steps=tuple(need.step for need in wanted))
 
 
 def _app_password_needed(reply: Reply, question: Question, known: Known) -> Finding:
@@ -388,8 +410,17 @@ def _mode_at_odds(upstream: Upstream) -> Tls | None:
     return Tls.STARTTLS if upstream.port in STARTTLS_PORTS and upstream.tls is Tls.IMPLICIT else None
 
 
-def _wants_address(known: Known) -> bool:
-    return known.provider is not None and known.provider.username is Username.ADDRESS
+def _misnamed(upstream: Upstream, known: Known, *, sure: bool) -> bool:
+    """The name is not of the form that the provider asks for. Some that want the part before the @ take the
+    whole address too, so that is not `sure`."""
+    provider, name = known.provider, upstream.username
+    if provider is None or not name or upstream.oauth is not None:
+        return False
+    if provider.fixed_username is not None:
+        return name != provider.fixed_username
+    if provider.username is Username.ADDRESS:
+        return _mailbox(name) is None
+    return provider.username is Username.LOCAL_PART and not sure and _mailbox(name) is not None
 
 
 def _elsewhere(known: Known) -> bool:
@@ -416,6 +447,14 @@ def _usual_password(upstream: Upstream, known: Known) -> bool:
 
 
 # --- findings ---
+
+
+def _username(question: Question, known: Known, reason: Reason | None) -> Finding:
+    provider = known.provider
+    found = _finding(Kind.USERNAME_FORM, question, reason=reason, provider=_name(known))
+    if provider is None or provider.fixed_username is None:
+        return replace(found, username=provider.username if provider else None)
+    return replace(found, places={**found.places, "expected": provider.fixed_username})
 
 
 def _app_password(question: Question, known: Known, reason: Reason | None) -> Finding:

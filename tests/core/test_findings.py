@@ -14,7 +14,11 @@ from relayd.core.phrases import LANGUAGES, findings
 from relayd.core.reasons import Actor, Reason
 
 PLACES = {
-    name: f"<{name}>" for name in ("host", "port", "tls", "username", "address", "provider", "other", "seen")
+    name: f"<{name}>"
+    for name in (
+        *("host", "port", "tls", "username", "address"),
+        *("provider", "other", "seen", "expected"),
+    )
 }
 
 

@@ -13,6 +13,7 @@ from relayd.core import mailproviders, probe
 from relayd.core.address import Address
 from relayd.core.delivery import TlsFlaw
 from relayd.core.findings import Finding, Kind
+from relayd.core.phrases import findings
 from relayd.core.probe import Known, Mark, Question, Reach, Step, StepName
 from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Reply, Stage
@@ -186,3 +187,42 @@ def test_a_token_that_is_refused_is_no_wrong_password() -> None:
 def test_trouble_where_tokens_come_from_is_not_blamed_on_the_mail_server(kind: FaultKind) -> None:
     judged = probe.judge(fault(kind, Stage.AUTH), question(oauth="google"), Known())
     assert judged.finding.kind is Kind.OTHER
+
+
+def refused(provider: str, **changes: Any) -> Finding:
+    """What is found when the login at this provider is refused with the usual words."""
+    known = Known(provider=mailproviders.get(provider))
+    return probe.judge(reply(535, "authentication failed", Stage.AUTH), question(**changes), known).finding
+
+
+def test_a_provider_with_a_password_of_its_own_for_programs_is_told_so() -> None:
+    finding = refused("t-online")
+    assert finding.kind is Kind.PASSWORD_WRONG
+    assert "has a password of its own for mail programs" in findings.remedy(finding, "en")
+    assert finding.link is not None
+
+
+def test_what_must_be_switched_on_and_which_password_are_told_together() -> None:
+    finding = refused("gmx")
+    assert finding.kind is Kind.LOGIN_OFF_AT_PROVIDER
+    assert "If sign-in in two steps is on at GMX" in findings.remedy(finding, "en")
+
+
+@pytest.mark.parametrize(
+    ("provider", "username", "expected"),
+    [
+        ("sendgrid", "billing@acme.example", "Enter as user name: apikey."),
+        ("gmx", "billing", "Enter as user name: the whole e-mail address."),
+        ("web-de", "billing@web.de", "Enter as user name: the part of the address before the @."),
+    ],
+)
+def test_the_form_of_the_user_name_is_the_providers(provider: str, username: str, expected: str) -> None:
+    finding = refused(provider, username=username)
+    assert finding.kind is Kind.USERNAME_FORM
+    assert findings.remedy(finding, "en") == expected
+
+
+def test_a_name_that_may_do_as_well_is_no_reason_to_warn_before() -> None:
+    known = Known(provider=mailproviders.get("web-de"))
+    asked = question(username="billing@acme.example")
+    assert probe.of_settings(asked, known) == ()

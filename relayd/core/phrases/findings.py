@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from relayd.core import phrases
 from relayd.core.findings import Finding, Kind
+from relayd.core.mailproviders.words import STEPS, USERNAMES
 from relayd.core.phrases.findings_de import GERMAN
 from relayd.core.phrases.findings_en import ENGLISH
 from relayd.core.phrases.findings_fr import FRENCH
@@ -27,14 +28,21 @@ def text(finding: Finding, language: str) -> str:
 
 
 def remedy(finding: Finding, language: str) -> str:
-    """What to do, with the right server where it is known."""
+    """What to do, with what this provider asks for, and the right server where it is known."""
     words = _LANGUAGES[language]
     if finding.kind is Kind.OTHER:
         return phrases.remedy(finding.reason or Reason.UNKNOWN, language)
-    said = _filled(words.kinds[finding.kind][1], finding.places)
-    if not finding.places.get("right"):
-        return said
-    return f"{said} {_filled(words.better, finding.places)}"
+    name = {"name": finding.places.get("provider", "")}
+    said = [_filled(STEPS[step][language], name) for step in finding.steps]
+    expected = {} if finding.username is None else {"expected": _filled(_expected(finding, language), name)}
+    said.append(_filled(words.kinds[finding.kind][1], {**expected, **finding.places}))
+    if finding.places.get("right"):
+        said.append(_filled(words.better, finding.places))
+    return " ".join(said)
+
+
+def _expected(finding: Finding, language: str) -> str:
+    return "" if finding.username is None else USERNAMES[finding.username][language]
 
 
 def _filled(sentence: str, places: Mapping[str, str]) -> str:

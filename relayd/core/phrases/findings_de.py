@@ -13,8 +13,8 @@ GERMAN = Findings(
             "{address} zu senden.",
         ),
         Kind.USERNAME_FORM: (
-            "Der Benutzername „{username}“ ist keine E-Mail-Adresse; {provider} verlangt die ganze Adresse.",
-            "Geben Sie als Benutzernamen die vollständige E-Mail-Adresse des Postfachs ein.",
+            "Der Benutzername „{username}“ ist nicht der, den {provider} verlangt.",
+            "Geben Sie als Benutzernamen ein: {expected}.",
         ),
         Kind.SERVER_IS_MX: (
             "{host} empfängt nur E-Mails (der MX); er versendet keine für Sie.",

@@ -11,8 +11,8 @@ ENGLISH = Findings(
             "Use the same address in both places, or let the account {username} send as {address}.",
         ),
         Kind.USERNAME_FORM: (
-            'The user name "{username}" is no e-mail address, and {provider} wants the whole address.',
-            "Enter the complete e-mail address of the mailbox as user name.",
+            'The user name "{username}" is not what {provider} asks for.',
+            "Enter as user name: {expected}.",
         ),
         Kind.SERVER_IS_MX: (
             "{host} only receives mail (it is the MX); it doesn't send any for you.",

@@ -13,9 +13,8 @@ FRENCH = Findings(
             "tant que {address}.",
         ),
         Kind.USERNAME_FORM: (
-            "Le nom d'utilisateur « {username} » n'est pas une adresse e-mail ; {provider} demande "
-            "l'adresse entière.",
-            "Saisissez comme nom d'utilisateur l'adresse e-mail complète de la boîte aux lettres.",
+            "Le nom d'utilisateur « {username} » n'est pas celui que demande {provider}.",
+            "Saisissez comme nom d'utilisateur : {expected}.",
         ),
         Kind.SERVER_IS_MX: (
             "{host} ne fait que recevoir des e-mails (c'est le MX) ; il n'en envoie pas pour vous.",

@@ -13,8 +13,8 @@ DUTCH = Findings(
             "{address}.",
         ),
         Kind.USERNAME_FORM: (
-            'De gebruikersnaam "{username}" is geen e-mailadres; {provider} wil het hele adres.',
-            "Vul als gebruikersnaam het volledige e-mailadres van de mailbox in.",
+            'De gebruikersnaam "{username}" is niet wat {provider} vraagt.',
+            "Vul als gebruikersnaam in: {expected}.",
         ),
         Kind.SERVER_IS_MX: (
             "{host} ontvangt alleen e-mail (het is de MX); hij verzendt er geen voor u.",

@@ -11,7 +11,7 @@ from relayd.core.findings import Kind
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """`kinds`: what is behind it, and what to do, with the places {host} {port} {tls} {username} {address}
-    {provider} {other} {seen}; `better` names the right server in {right}."""
+    {provider} {other} {seen} {expected}; `better` names the right server in {right}."""
 
     kinds: Mapping[Kind, tuple[str, str]]
     better: str
