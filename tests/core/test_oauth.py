@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayd.core import oauth
+from relayd.core import oauth, probe
+from relayd.core.address import Address
 from relayd.core.oauth import Access, DeviceCode, Grant, Problem, Provider, Trouble, TroubleKind
 from relayd.core.phrases import LANGUAGES, signin
+from relayd.core.probe import Known, Question
 from relayd.core.reply import Fault, FaultKind
-from relayd.core.sender import Secret
+from relayd.core.sender import Secret, Tls, Upstream
 from relayd.core.settings import OAuth
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -305,6 +307,18 @@ def test_a_token_ages_and_is_spent() -> None:
 def test_accounts_are_compared_as_people_write_them() -> None:
     assert oauth.same_account("Billing@ACME.example ", "billing@acme.example")
     assert not oauth.same_account("billing@acme.example", "billing@acme.example.evil.example")
+
+
+def test_signing_in_proves_no_address() -> None:
+    """The link may have been sent by anybody, to the owner of the address."""
+    contact = Address("billing", "acme.example")
+    password = Upstream(
+        host="smtp.acme.example", port=587, tls=Tls.STARTTLS, username=str(contact), password=Secret("x")
+    )
+    known = Known(derived=(password.host,))
+    token = replace(password, password=None, oauth="microsoft")
+    assert probe.proves(Question(sender="acme", contact=contact, upstream=password), known)
+    assert not probe.proves(Question(sender="acme", contact=contact, upstream=token), known)
 
 
 # --- words ---
