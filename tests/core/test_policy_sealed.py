@@ -67,6 +67,7 @@ def test_what_was_dressed_for_upstream_stands_as_long_as_the_password_can_be_rea
         rung=Rung.UPSTREAM,
         proof=Proof.CREDENTIALS,
         header_from=CONTACT,
+        return_path=str(CONTACT),
         sender=one,
         proven=PROVEN,
         platform=PLATFORM,

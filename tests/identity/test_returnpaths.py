@@ -88,6 +88,19 @@ async def test_what_is_no_proof_is_said_with_its_cause(bench: Bench, record: str
     assert says in seen.text
 
 
+async def test_a_second_record_undoes_the_first(bench: Bench) -> None:
+    bench.zone.add(DOMAIN, "TXT", INCLUDE, "v=spf1 mx -all")
+    seen = await returnpaths.passes(bench.resolver, DOMAIN, HERE)
+    assert seen.look is Look.NO
+    assert "permerror for 192.0.2.25 (several" in seen.text
+
+
+async def test_an_include_that_only_looks_like_ours_is_none(bench: Bench) -> None:
+    bench.zone.add(DOMAIN, "TXT", f"v=spf1 include:not-{OURS} ?exists:include:{OURS} -all")
+    bench.zone.add(f"not-{OURS}", "TXT", "v=spf1 -all")
+    assert (await returnpaths.passes(bench.resolver, DOMAIN, HERE)).look is Look.NO
+
+
 async def test_without_addresses_of_ours_nothing_is_proof_and_nobody_is_asked(bench: Bench) -> None:
     bench.zone.add(DOMAIN, "TXT", "v=spf1 +all")
     nowhere = Egress(addresses=(), hostname=HOSTNAME)
