@@ -88,7 +88,7 @@ def rotate_command(only_look: bool, config: Path, as_json: bool) -> None:
 
     There is no moment in which mail is not signed. The daemon makes a new key under the second selector and
     says what to publish in the platform's domain. Customers with CNAMEs follow by themselves; customers with
-    the key as TXT are signed for with the old key until they publish the new one. The old key goes when nobody
+    the key as TXT are signed for with the old key until they publish the new one, and it goes when nobody
     needs it any more.
 
     \b

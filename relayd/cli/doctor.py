@@ -50,7 +50,7 @@ def doctor_command(config: Path, as_json: bool) -> None:
     """Look at the platform's own side.
 
     That is everything that makes receivers refuse us, and this machine. One line for each thing, with what to
-    do where something is wrong. The daemon is asked, because its network is what counts; without a daemon this
+    do where something is wrong. The daemon is asked, because its network is what counts; without one this
     command looks itself. Exit 1 when something is bad.
 
     \b

@@ -48,7 +48,7 @@ PATIENCE = 120  # seconds; silent nameservers take most of it
 
 @click.group("domain")
 def domain_command() -> None:
-    """See what a customer's domain should publish, and how it stands.
+    """See what a customer's domain should publish.
 
     \b
     Examples:
