@@ -155,6 +155,25 @@ def test_each_route_has_its_row_in_the_table_of_roles_and_each_row_its_route() -
     assert {(method, path) for method, path, _ in rows(Desk())} == set(roles.MAY)  # type: ignore[arg-type]
 
 
+def test_support_reads_and_acts_on_the_queue_and_changes_nothing_else() -> None:
+    acts = {
+        (method, path)
+        for method, path in roles.MAY
+        if method != "GET" and roles.may(Role.SUPPORT, method, path)
+    }
+
+    assert acts == {
+        ("POST", "/queue/{verb}"),
+        ("POST", "/explain"),  # these look something up
+        ("POST", "/upstreams/discover"),
+        ("POST", "/domains/{domain}/check"),
+    }
+
+
+def test_metrics_see_health_alone() -> None:
+    assert [row for row in roles.MAY if roles.may(Role.METRICS, *row)] == [("GET", "/health")]
+
+
 def test_a_route_without_a_row_is_for_admin_alone() -> None:
     assert roles.may(Role.ADMIN, "GET", "/new")
     assert not any(roles.may(role, "GET", "/new") for role in set(Role) - {Role.ADMIN})
