@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -108,8 +108,8 @@ class Rotation:
             selector=selector,
             keys=keys,
             since=self._since,
-            waiting_for=tuple(self._waiting_for(self._domains().wanted(), old)),
-            on_their_way=await self._store.dressed_with(dkim.mark(old)),
+            waiting_for=self._waiting_for(old),
+            on_their_way=await self._on_their_way(old),
             unneeded_since=self._unneeded_since,
         )
 
@@ -125,17 +125,18 @@ class Rotation:
     async def settle(self) -> None:
         """Look once whether the old key is still needed. Raises StoreError, OSError."""
         async with self._turn:
-            standing = await self.standing()
-            if len(standing.keys) < 2:
+            old = self._ring.keys[-1]
+            if len(self._ring.keys) < 2:
                 return
-            if standing.waiting_for or standing.on_their_way:
+            # The store is asked last: it has to read the headers of all that waits.
+            if self._waiting_for(old.selector) or await self._on_their_way(old.selector):
                 self._unneeded_since = None
                 return
             now = self._clock()
             if self._unneeded_since is None:
                 self._unneeded_since = now
             elif now - self._unneeded_since >= MARGIN:
-                await self._end(standing.keys[-1])
+                await self._end(old)
 
     async def _begun(self) -> None:
         self._since = self._clock()
@@ -154,9 +155,15 @@ class Rotation:
             old.name(self._platform),
         )
 
-    def _waiting_for(self, domains: Iterable[str], old: str) -> Iterable[str]:
+    def _waiting_for(self, old: str) -> tuple[str, ...]:
         """The platform itself must show the new key; another domain is waited for while it shows the old."""
-        for domain in domains:
-            known = self._domains().known(domain)
-            if self._domains().selector(domain) == old and (domain == self._platform or known is not False):
-                yield domain
+        domains = self._domains()
+        return tuple(
+            domain
+            for domain in domains.wanted()
+            if domains.selector(domain) == old
+            and (domain == self._platform or domains.known(domain) is not False)
+        )
+
+    async def _on_their_way(self, old: str) -> int:
+        return await self._store.dressed_with(dkim.mark(old))
