@@ -108,6 +108,8 @@ class OAuth:
     async def close(self) -> None:
         """Wait for the answers under way: what a provider gives now, it may not give again."""
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        for sender, (account, given) in list(self._unwritten.items()):
+            await self._keep(sender, account, given)
 
     # for couriers and probes
 
@@ -307,7 +309,7 @@ class OAuth:
             return replace(account, used=now, sealed=sealed)
         return replace(account, used=now) if now - account.used >= SELDOM else account
 
-    async def _withdraw(self, sender: str, account: Account, why: str, provider: Provider) -> Fault:
+    async def _withdraw(self, sender: str, account: Account, why: str, provider: Provider) -> Secret | Fault:
         """The provider honours it no longer. Said once; from now on nobody asks for it."""
         withdrawn = replace(account, withdrawn=why)
         event = Event(
@@ -319,13 +321,14 @@ class OAuth:
             reply=why,
         )
         async with self._writing:
-            if self._accounts.get(sender) is account:
-                try:
-                    await self._store.remember(KIND, sender, withdrawn.written(), [event])
-                except StoreError as error:
-                    log.error("that sender %s has to sign in again can't be kept: %s", sender, error)
-                self._forget(sender)
-                self._accounts[sender] = withdrawn
+            if self._accounts.get(sender) is not account:
+                return self._instead(sender)
+            try:
+                await self._store.remember(KIND, sender, withdrawn.written(), [event])
+            except StoreError as error:
+                log.error("that sender %s has to sign in again can't be kept: %s", sender, error)
+            self._forget(sender)
+            self._accounts[sender] = withdrawn
         try:
             await self._lost(sender, Reason.AUTH_TOKEN_EXPIRED)
         except StoreError as error:

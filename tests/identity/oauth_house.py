@@ -28,7 +28,7 @@ from relayd.net.oauth import Providers
 from relayd.net.tls import Contexts
 from relayd.sandbox.certificates import Authority
 from relayd.sandbox.tokens import TokenServer
-from relayd.store.contract import Store
+from relayd.store.contract import Store, StoreFull
 from relayd.store.memory import MemoryStore
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -76,6 +76,7 @@ class House:
     gained: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     page: str | None = BACK
+    broken: bool = False  # what follows for mail can't be written
     accounts: OAuth = field(init=False)
     sign_ins: SignIns = field(init=False)
 
@@ -145,9 +146,15 @@ class House:
 
     async def _lost(self, id: str, reason: Reason) -> None:
         self.lost.append((id, reason))
+        self._write()
 
     async def _gained(self, id: str) -> None:
         self.gained.append(id)
+        self._write()
+
+    def _write(self) -> None:
+        if self.broken:
+            raise StoreFull("no space left")
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

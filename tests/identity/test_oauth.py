@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
         await made.signed_in()
         made.provider.asked.clear()
         yield made
+
+
+@contextmanager
+def the_disk_full(home: House) -> Iterator[None]:
+    async def full(*args: object, **more: object) -> None:
+        raise StoreFull("no space left")
+
+    remember, home.store.remember = home.store.remember, full  # type: ignore[method-assign,assignment]
+    yield
+    home.store.remember = remember  # type: ignore[method-assign]
 
 
 def refreshes(home: House) -> int:
@@ -97,21 +108,25 @@ async def test_a_rotated_refresh_token_is_on_disk_before_the_access_token_is_use
 
 async def test_what_the_disk_does_not_take_is_used_by_nobody_and_is_not_lost(home: House) -> None:
     home.later(3600)
-    remember = home.store.remember
-
-    async def full(*args: object, **more: object) -> None:
-        raise StoreFull("no space left")
-
-    home.store.remember = full  # type: ignore[method-assign,assignment]
-    fault = await home.accounts.access_token("acme")
+    with the_disk_full(home):
+        fault = await home.accounts.access_token("acme")
     assert isinstance(fault, Fault)
     assert classify(fault, Role.UPSTREAM).fate is Fate.DEFERRED
-    home.store.remember = remember  # type: ignore[method-assign]
     home.later(REST)
     assert home.provider.good(ACCOUNT, await home.token())
     assert refreshes(home) == 1  # the provider was not asked again: it would have void what it gave
     await home.restart()
     await home.token()
+
+
+async def test_the_end_of_the_process_is_a_last_chance_for_what_is_not_on_disk(home: House) -> None:
+    home.later(3600)
+    with the_disk_full(home):
+        assert isinstance(await home.accounts.access_token("acme"), Fault)
+    await home.accounts.close()
+    await home.restart()
+    await home.token()
+    assert home.provider.asked[-1]["refresh_token"] == home.provider.given[1]
 
 
 async def test_a_crash_between_the_answer_and_the_disk_costs_nothing_where_the_old_token_still_works(
@@ -241,6 +256,17 @@ async def test_a_withdrawn_consent_is_said_once_and_nobody_is_asked_again(home: 
     assert state is not None
     assert not state.connected
     assert state.withdrawn
+
+
+async def test_a_consent_is_withdrawn_though_nobody_can_write_it_down(home: House) -> None:
+    home.provider.withdraw(ACCOUNT)
+    home.later(3600)
+    home.broken = True
+    with the_disk_full(home):
+        assert isinstance(await home.accounts.access_token("acme"), Fault)
+    assert home.accounts.missing("acme") is Reason.AUTH_TOKEN_EXPIRED
+    await home.signed_in()  # what follows for mail fails too, and the sign-in counts all the same
+    await home.token()
 
 
 async def test_a_new_sign_in_ends_it(home: House) -> None:

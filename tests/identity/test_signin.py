@@ -251,6 +251,37 @@ async def test_a_provider_in_trouble_can_be_asked_again(home: House, answer: Ans
     await home.signed_in()
 
 
+async def test_who_comes_back_with_neither_code_nor_error_ends_the_sign_in(home: House) -> None:
+    state = asked(home.sign_ins.in_browser("acme", by="test").url)["state"]
+    ended = await home.come_back(f"{BACK}?state={state}")
+    assert ended is not None
+    assert ended.problem is Problem.MIXED_UP
+    assert home.provider.asked == []
+
+
+async def test_a_sign_in_that_nobody_finishes_is_over_some_time(home: House) -> None:
+    home.sign_ins.in_browser("acme", by="test")
+    home.later(901)
+    found = home.sign_ins.of("acme")
+    assert found is not None
+    assert found.problem is Problem.EXPIRED
+
+
+async def test_who_waits_for_a_sign_in_that_is_cancelled_hears_of_it(home: House) -> None:
+    home.sign_ins.in_browser("acme", by="test")
+    waiting = asyncio.create_task(home.sign_ins.wait("acme", 5))
+    await asyncio.sleep(0)
+    home.sign_ins.cancel("acme")
+    assert await waiting is None
+
+
+async def test_a_device_code_needs_a_provider_that_answers(home: House) -> None:
+    home.provider.tell(Answer(cut=True))
+    with pytest.raises(CannotSignIn) as refused:
+        await home.sign_ins.on_device("acme", by="cli")
+    assert refused.value.problem is Problem.PASSING
+
+
 async def test_what_can_not_be_kept_is_not_connected(home: House) -> None:
     async def full(*args: object, **more: object) -> None:
         raise StoreFull("no space left")
