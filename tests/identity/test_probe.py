@@ -648,7 +648,7 @@ async def test_a_second_address_is_tried_when_the_first_is_silent(bench: Bench) 
 async def test_a_server_that_waits_for_tls_is_told_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench.server() as server:
         server.tell(At.BANNER, HANG)
-        monkeypatch.setattr("relayd.core.probe.IMPLICIT_PORT", server.port)
+        monkeypatch.setattr("relayd.core.probe.answers.IMPLICIT_PORT", server.port)
         await bench.probe(upstream(server.port), deadlines=dataclasses.replace(FAR, banner=0.1))
     assert bench.told()[-1] == "greeting failed server.tls_mode"
 
