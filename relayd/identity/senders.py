@@ -37,7 +37,7 @@ __all__ = [
     "Shelf",
 ]
 
-OF_SENDER = (CONFIRMED, "confirmation", "oauth")
+OF_SENDER = (CONFIRMED, "confirmation", "failed_login_letter", "oauth", "shown_from")
 """Kinds of facts by sender id that are forgotten with the sender: who gets the id next starts afresh."""
 
 AT_ONCE = 500

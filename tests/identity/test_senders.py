@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from relayd.core.address import Address
+from relayd.core.address import Address, parse
 from relayd.core.journal import Event, EventType, as_dict
 from relayd.core.mail import Rung
 from relayd.core.sender import Secret
 from relayd.core.settings import Settings
 from relayd.dkimkeys import KeyRing
+from relayd.identity import failedlogins, oauth, questions, upstreams
 from relayd.identity.senders import (
     Book,
     Changed,
@@ -354,13 +355,17 @@ async def test_senders_of_the_config_are_read_only(bench: Bench) -> None:
 
 async def test_a_removed_sender_is_gone_and_so_is_what_it_had_confirmed(bench: Bench) -> None:
     await bench.put(**UPSTREAM)
-    await bench.store.remember("oauth", "acme", {"token": "sealed"})
+    kinds = [questions.QUESTION, failedlogins.LETTERS, oauth.KIND, upstreams.SEEN]
+    for kind in kinds:
+        await bench.store.remember(kind, "acme", {"x": "y"})
+        await bench.store.remember(kind, "fixed", {"x": "y"})
     removed = await bench.book.remove("acme", by="cli")
     assert removed.sender.id == "acme"
     for book in (bench.book, await bench.open()):
         assert book.get("acme") is None
         assert book.ids() == ["fixed"]
-    assert await bench.store.recall("oauth") == {}
+    for kind in kinds:
+        assert list(await bench.store.recall(kind)) == ["fixed"]
     assert (await bench.said())[-1] == ("sender_changed", "acme", {"change": "removed", "by": "cli"})
 
 
@@ -414,6 +419,28 @@ async def test_only_the_contact_address_of_now_can_be_confirmed(bench: Bench) ->
     await bench.book.set("acme", {"address": "new@acme.example"}, by="cli")
     with pytest.raises(SenderRefused, match=r"expected the contact address, which is new@acme\.example"):
         await bench.book.confirm("acme", Address("billing", "acme.example"), by="link")
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ("billing@STRASSE.example", False),
+        ("billing@straße.example", True),
+        ("billing@xn--strae-oqa.EXAMPLE", True),
+        ("Billing@straße.example", False),
+    ],
+)
+async def test_addresses_are_one_when_their_domains_are_and_their_local_parts_to_the_letter(
+    bench: Bench, other: str, same: bool
+) -> None:
+    await bench.put(name="Straße", address="billing@straße.example")
+    contact = bench.book.get("acme").contact  # type: ignore[union-attr]
+    assert str(contact) == "billing@xn--strae-oqa.example"
+    if same:
+        assert (await bench.book.confirm("acme", parse(other), by="link")).sender.confirmed
+    else:
+        with pytest.raises(SenderRefused):
+            await bench.book.confirm("acme", parse(other), by="link")
 
 
 async def test_another_address_is_not_confirmed(bench: Bench) -> None:
