@@ -24,6 +24,7 @@ from relayd.sandbox.script import Action, At, End
 from relayd.sandbox.tokens import Answer, TokenServer, error
 
 from ..conftest import PATIENCE, Daemon, MakeWorld, World
+from .test_confirming import chromium, fits, needs_chromium
 
 ACCOUNT = "billing@acme.example"
 HOST = "smtp.acme.example"
@@ -394,3 +395,34 @@ async def test_without_the_master_key_mail_is_held_and_goes_when_it_is_back(
         at.daemon.process.send_signal(signal.SIGHUP)
         await at.until_events(1, "relayed")
         assert at.events("consent_withdrawn") == []
+
+
+@pytest.mark.real
+@needs_chromium
+async def test_people_connect_their_account_on_a_phone_in_four_languages(trade: Callable[..., Any]) -> None:
+    async with trade(name="Müller & <b>Söhne</b>") as at, chromium() as page:
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        command = asyncio.create_task(at.daemon.command("upstream", "login", "acme", "--json"))
+        begun = await at.begun()
+        await page.goto(at.provider.sign_in(begun["url"], ACCOUNT))
+        assert "code=" not in page.url
+        assert "state=" not in page.url
+        for language in ("de", "fr", "nl", "en"):
+            if language != "de":
+                await page.click(f"nav a[lang={language}]")
+                await page.wait_for_url(f"**?lang={language}")
+            assert await page.get_attribute("html", "lang") == language
+            assert await fits(page)
+            said = await page.inner_text("main")
+            assert ACCOUNT in said
+            assert "Müller & <b>Söhne</b>" in said
+        assert at.provider.asked == []
+        await page.click("button")
+        await page.wait_for_selector(".done")
+        assert (await command)[0] == 0
+        await page.click("nav a[lang=de]")
+        await page.wait_for_url("**?lang=de")
+        assert "ist verbunden" in await page.inner_text("main")
+        assert await fits(page)
+        assert complaints == []
