@@ -162,7 +162,7 @@ class Customers:
             await self.let_log_in(Hop(Route.UPSTREAM, id))
             waiting = Selection(sender=id, state=State.QUEUED)
             await self._store.act(Verb.HOLD, waiting, self._clock(), Reason.SENDER_UNKNOWN)
-            await self.signing.removed(id, by=by)
+            await self.signing.removed(id)
         except StoreError as error:  # what is left is held when its turn comes
             log.error("sender %s is removed, and its mail is not held yet: %s", id, error)
         return entry

@@ -94,10 +94,10 @@ class Signing:
             await self._lost(id, Reason.AUTH_TOKEN_EXPIRED)
         return forgotten
 
-    async def removed(self, id: str, *, by: str) -> None:
+    async def removed(self, id: str) -> None:
         """The sender is gone, and whoever gets its id has not signed in. Raises StoreError."""
         self.sign_ins.cancel(id)
-        await self.oauth.forget(id, by=by)
+        await self.oauth.forget(id, by=None)
 
     async def close(self) -> None:
         await self.sign_ins.close()

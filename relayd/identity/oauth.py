@@ -190,12 +190,13 @@ class OAuth:
         except StoreError as error:
             log.error("mail that waited for the sign-in of sender %s still waits: %s", sender, error)
 
-    async def forget(self, sender: str, *, by: str) -> bool:
-        """Throw the sign-in away. False when there was none. Raises StoreError."""
+    async def forget(self, sender: str, *, by: str | None) -> bool:
+        """Throw the sign-in away. `by` None: the sender is gone, which was told. False when there was none.
+        Raises StoreError."""
         async with self._writing:
             if sender not in self._accounts:
                 return False
-            await self._store.forget(KIND, sender, [self._changed(sender, by)])
+            await self._store.forget(KIND, sender, [] if by is None else [self._changed(sender, by)])
             self._forget(sender)
             del self._accounts[sender]
             return True

@@ -386,6 +386,21 @@ async def test_what_is_forgotten_is_gone(home: House) -> None:
     assert changed == [{"keys": "upstream.oauth", "by": "test"}, {"keys": "upstream.oauth", "by": "cli"}]
 
 
+async def test_who_gets_the_id_of_a_sender_that_is_gone_has_not_signed_in(home: House) -> None:
+    """Also when the provider's answer comes after the sender went."""
+    home.later(3600)
+    home.provider.tell(Answer(after=0.1, then=True))
+    asking = asyncio.create_task(home.accounts.access_token("acme"))
+    await asyncio.sleep(0.03)
+    before = len(await home.events())
+    await home.store.forget(KIND, "acme")  # as the book of senders does
+    assert await home.accounts.forget("acme", by=None)
+    assert isinstance(await asking, Fault)
+    assert await home.store.recall(KIND) == {}
+    assert len(await home.events()) == before
+    assert home.accounts.missing("acme") is Reason.AUTH_TOKEN_EXPIRED
+
+
 # --- secrets ---
 
 
