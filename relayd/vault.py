@@ -85,9 +85,12 @@ class Vault:
         return self._warnings if self.no_master is None else (self.no_master, *self._warnings)
 
     def look_again(self) -> None:
-        """Take up a master key that was missing and is there now. Reads a file."""
-        if self.no_master is not None and self._master_file is not None:
-            self._master = MasterKey.load(self._master_file, stand_in=self._stand_in)
+        """Take up the master key that is in its file now: it was missing, or it was another one's. While we
+        have one, a file that can't be used changes nothing. Reads a file."""
+        if self._master_file is not None:
+            found = MasterKey.load(self._master_file, stand_in=self._stand_in)
+            if found.problem is None or self.no_master is not None:
+                self._master = found
 
     @property
     def return_path_key(self) -> bytes:

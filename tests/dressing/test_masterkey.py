@@ -106,6 +106,28 @@ def test_a_master_key_that_is_back_is_taken_up(master: Path) -> None:
     assert vault.return_path_key == tokens
 
 
+def test_a_master_key_in_place_of_a_wrong_one_is_taken_up_and_none_is_given_away(master: Path) -> None:
+    content = master.read_bytes()
+    sealed = vault_of(master).seal("hunter2", context=PLACE)
+    master.write_bytes(base64.b64encode(b"o" * 32))
+    vault = vault_of(master)
+    with pytest.raises(SealBroken):
+        vault.unseal(sealed, context=PLACE)
+    master.write_bytes(content)
+    vault.look_again()
+    assert vault.unseal(sealed, context=PLACE).value == "hunter2"
+    master.unlink()
+    vault.look_again()
+    assert vault.no_master is None
+    assert vault.unseal(sealed, context=PLACE).value == "hunter2"
+
+
+def test_a_key_that_is_given_as_octets_stays() -> None:
+    vault = Vault(ring=KeyRing({"r1": KEY}), master=b"m" * 32)
+    vault.look_again()
+    assert vault.no_master is None
+
+
 def test_tokens_made_without_a_master_key_can_be_read_after_a_restart(master: Path) -> None:
     with_key = vault_of(master).return_path_key
     master.unlink()
