@@ -25,6 +25,7 @@ from relayd.dispatch import Courier
 from relayd.dressing import Dresser, LoginRefused
 from relayd.identity.domains import Domains
 from relayd.identity.ipv6 import IPV6, families
+from relayd.identity.lookout import Lookout
 from relayd.identity.probe import Prober
 from relayd.identity.returnpaths import Egress
 from relayd.identity.senders import Shelf
@@ -168,16 +169,19 @@ class Parts:
 
     def prober(self, port_blocked: Callable[[], bool]) -> Prober:
         """Probes customers' servers. `port_blocked`: mail can't get out to port 25."""
-        settings = self.settings
+        settings, families = self.settings, self.settings.delivery.families
+        guard = Guard(_texts(settings.allow_private.upstreams))
         return Prober(
             resolver=self.resolver,
-            guard=Guard(_texts(settings.allow_private.upstreams)),
+            guard=guard,
             ourselves=self.ourselves,
             contexts=self.contexts,
             hostname=settings.hostname,
             platform=settings.platform.name,
-            families=settings.delivery.families,
-            port_blocked=port_blocked,
+            lookout=Lookout(
+                resolver=self.resolver, guard=guard, families=families, port_blocked=port_blocked
+            ),
+            families=families,
             tokens=self._tokens,
         )
 

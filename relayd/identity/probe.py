@@ -6,10 +6,9 @@ decided in `core.probe`.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import policy
@@ -30,6 +29,7 @@ from relayd.core.records.answers import Found, Missing
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
 from relayd.core.sender import Tls
 from relayd.identity.derived import Derived, derive
+from relayd.identity.lookout import Lookout
 from relayd.net import egress, smtp
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
@@ -49,18 +49,6 @@ talk too early (Postfix's postscreen, 6 s) still come in time."""
 
 ADDRESSES = 3
 """Of one server that are tried."""
-
-GLANCE = 5.0
-"""Seconds for connections that only show whether anything answers."""
-
-# Servers of large providers that surely are up at these ports: if none of them answers either, the obstacle
-# is ours. Nothing is said to them.
-ELSEWHERE: Mapping[int, tuple[str, ...]] = {
-    25: ("smtp.office365.com", "mail.gmx.net"),
-    465: ("smtp.gmail.com", "mail.gmx.net"),
-    587: ("smtp.gmail.com", "smtp.office365.com", "mail.gmx.net"),
-    2525: ("smtp.mailgun.org", "smtp.postmarkapp.com"),
-}
 
 _STEPS = {
     Stage.DNS: StepName.DNS,
@@ -106,8 +94,7 @@ class _Over(Exception):
 
 
 class Prober:
-    """Probes servers of customers. `port_blocked` says whether mail can't get out to port 25; `platform` is
-    the name that test mails speak of."""
+    """Probes servers of customers. `platform` is the name that test mails speak of."""
 
     def __init__(
         self,
@@ -118,11 +105,10 @@ class Prober:
         contexts: Contexts,
         hostname: str,
         platform: str,
+        lookout: Lookout,
         families: Sequence[str] = ("ipv6", "ipv4"),
-        port_blocked: Callable[[], bool] = lambda: False,
         tokens: AccessTokens | None = None,
         deadlines: Deadlines = DEADLINES,
-        elsewhere: Mapping[int, Sequence[str]] = ELSEWHERE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -132,11 +118,10 @@ class Prober:
         self.contexts = contexts
         self.hostname = hostname
         self.platform = platform
+        self.lookout = lookout
         self.families = tuple(families)
-        self.port_blocked = port_blocked
         self.tokens = tokens
         self.deadlines = deadlines
-        self.elsewhere = elsewhere
         self.clock = clock
         self.monotonic = monotonic
 
@@ -144,30 +129,6 @@ class Prober:
         """Never raises for what DNS, the network or the server does. `known` is what the caller knows beside
         the settings; the rest is found out here."""
         return await _Probe(self, question, known, tell, turn).run()
-
-    async def answers_elsewhere(self, port: int, host: str) -> Reach:
-        """Whose network is in the way, seen from other servers at the same port."""
-        if port == 25 and self.port_blocked():
-            return Reach.OURS
-        names = [name for name in self.elsewhere.get(port, ()) if name != host]
-        found = [answer for answer in await asyncio.gather(*map(self.addresses, names)) if answer]
-        reached = await asyncio.gather(*(smtp.reaches(ips[0], port, GLANCE) for ips in found))
-        if any(reached):
-            return Reach.THEIRS
-        # One that is down says nothing yet; several unrelated ones are the way there.
-        return Reach.OURS if len(reached) > 1 else Reach.UNCLEAR
-
-    async def other_port(self, ip: str, port: int) -> int | None:
-        """Another port for customers at which this server answers."""
-        others = [other for other in (465, 587) if other != port]
-        open_ = await asyncio.gather(*(smtp.reaches(ip, other, GLANCE) for other in others))
-        return next((other for other, answers in zip(others, open_, strict=True) if answers), None)
-
-    async def addresses(self, host: str) -> Sequence[str]:
-        """Those of a host that may be connected to."""
-        answer = await self.resolver.addresses(host, self.families)
-        ips = answer.records if isinstance(answer, Found) else ()
-        return [ip for ip in ips if self.guard.refusal(ip) is None]
 
 
 class _Probe:
@@ -270,9 +231,7 @@ class _Probe:
         login = None if untried is not None else await self._login()
         for left, ip in enumerate(ips, start=1 - len(ips)):
             self._ip = ip
-            opened = await self._connect(ip, login)
-            if isinstance(login, Bearer) and isinstance(opened, Failure):
-                opened = await self._with_fresh_token(ip, login, opened)
+            opened = await self._in_turn(ip, login)
             if isinstance(opened, Session):
                 break
             if opened.evidence.stage is Stage.CONNECT and left < 0:
@@ -287,6 +246,15 @@ class _Probe:
             self._over(StepName.AUTH, untried, None)
         return opened
 
+    async def _in_turn(self, ip: str, login: Login | Bearer | None) -> Session | Failure:
+        async def connect() -> Session | Failure:
+            opened = await self._connect(ip, login)
+            if isinstance(login, Bearer) and isinstance(opened, Failure):
+                return await self._with_fresh_token(ip, login, opened)
+            return opened
+
+        return await (connect() if self._turn is None or login is None else self._turn(connect))
+
     async def _connect(self, ip: str, login: Login | Bearer | None) -> Session | Failure:
         server = Server(
             host=self._host,
@@ -296,19 +264,13 @@ class _Probe:
             login=login,
             ca_file=self._upstream.ca_file,
         )
-
-        async def connect() -> Session | Failure:
-            return await smtp.connect(
-                server,
-                hostname=self._prober.hostname,
-                contexts=self._prober.contexts,
-                deadlines=self._prober.deadlines,
-                passed=self._passed,
-            )
-
-        if self._turn is None or login is None:
-            return await connect()
-        return await self._turn(connect)
+        return await smtp.connect(
+            server,
+            hostname=self._prober.hostname,
+            contexts=self._prober.contexts,
+            deadlines=self._prober.deadlines,
+            passed=self._passed,
+        )
 
     async def _login(self) -> Login | Bearer | None:
         upstream, tokens = self._upstream, self._prober.tokens
@@ -334,11 +296,9 @@ class _Probe:
         return await self._connect(ip, replace(login, token=fresh))
 
     async def _whose_network(self, ip: str) -> None:
-        port = self._upstream.port
-        other = await self._prober.other_port(ip, port)
-        reach = Reach.UNCLEAR
-        if other is None:
-            reach = await self._prober.answers_elsewhere(port, self._host)
+        port, lookout = self._upstream.port, self._prober.lookout
+        other = await lookout.other_port(ip, port)
+        reach = Reach.UNCLEAR if other is not None else await lookout.reach(port, self._host)
         self._known = replace(self._known, reach=reach, other_port=other)
 
     async def _converse(self, session: Session) -> None:

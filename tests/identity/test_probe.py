@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from relayd.core.phrases import findings as texts
 from relayd.core.probe import Known, Mark, Question, Reach, Step, StepName, as_dict
 from relayd.core.reasons import Reason
 from relayd.core.sender import Secret, Tls, Upstream
+from relayd.identity.lookout import Lookout
 from relayd.identity.probe import Outcome, Prober
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard, Ourselves
@@ -61,6 +62,15 @@ class Bench:
         users = {"billing@acme.example": PASSWORD}
         return Receiver(**{"certificate": certificate, "users": users, "require_login": True, **options})
 
+    def lookout(self, elsewhere: Mapping[int, Sequence[str]], *, blocked: bool = False) -> Lookout:
+        return Lookout(
+            resolver=self.resolver,
+            guard=Guard(["127.0.0.0/8"]),
+            families=("ipv4",),
+            port_blocked=lambda: blocked,
+            elsewhere=elsewhere,
+        )
+
     def prober(self, **options: Any) -> Prober:
         return Prober(
             **{
@@ -72,7 +82,7 @@ class Bench:
                 "platform": "Platform",
                 "families": ("ipv4",),
                 "deadlines": FAR,
-                "elsewhere": {},
+                "lookout": self.lookout({}),
                 **options,
             }
         )
@@ -592,7 +602,7 @@ async def test_a_closed_door_while_others_are_open_is_theirs(bench: Bench) -> No
         bench.zone.set("smtp.acme.example", "A", "127.0.0.9")
         bench.zone.set("smtp.gmail.com", "A", "127.0.0.1")
         elsewhere = {server.port: ("smtp.gmail.com", "not.there.example")}
-        await bench.probe(upstream(server.port), elsewhere=elsewhere)
+        await bench.probe(upstream(server.port), lookout=bench.lookout(elsewhere))
     assert bench.told()[-1] == "tcp failed network.theirs"
 
 
@@ -601,14 +611,15 @@ async def test_when_nobody_can_be_reached_the_fault_is_ours(bench: Bench) -> Non
         port = server.port
     for name, ip in (("smtp.acme.example", 9), ("smtp.gmail.com", 10), ("mail.gmx.net", 11)):
         bench.zone.set(name, "A", f"127.0.0.{ip}")
-    outcome = await bench.probe(upstream(port), elsewhere={port: ("smtp.gmail.com", "mail.gmx.net")})
+    elsewhere = {port: ("smtp.gmail.com", "mail.gmx.net")}
+    outcome = await bench.probe(upstream(port), lookout=bench.lookout(elsewhere))
     assert bench.told()[-1] == "tcp failed network.ours"
     assert outcome.finding is not None
     assert outcome.finding.actor == "platform"
 
 
 async def test_port_25_that_is_known_to_be_blocked_needs_no_look(bench: Bench) -> None:
-    reach = await bench.prober(port_blocked=lambda: True).answers_elsewhere(25, "smtp.acme.example")
+    reach = await bench.lookout({}, blocked=True).reach(25, "smtp.acme.example")
     assert reach is Reach.OURS
 
 
@@ -624,7 +635,7 @@ async def test_another_open_port_of_the_same_server_is_named(
 ) -> None:
     async with bench.server() as closed:
         port = closed.port
-    monkeypatch.setattr(Prober, "other_port", lambda self, ip, port: _value(465))
+    monkeypatch.setattr(Lookout, "other_port", lambda self, ip, port: _value(465))
     await bench.probe(upstream(port))
     finding = bench.steps[-1].finding
     assert finding is not None

@@ -20,6 +20,7 @@ from relayd.core.reasons import Reason
 from relayd.core.sender import Secret, Sender, Tls, Upstream
 from relayd.couriers.handover import Turns
 from relayd.identity.credentials import Credentials
+from relayd.identity.lookout import Lookout
 from relayd.identity.probe import Prober, Turn
 from relayd.identity.upstreams import NoSender, NoUpstream, Result, TooManyTries, Upstreams
 from relayd.net.dns import Resolver
@@ -105,7 +106,13 @@ class House:
             platform="Platform",
             families=("ipv4",),
             deadlines=Deadlines(connect=5, banner=5, ehlo=5, tls=5, auth=5, mail=5, rcpt=5, data=5, end=5),
-            elsewhere={},
+            lookout=Lookout(
+                resolver=self.resolver,
+                guard=Guard(["127.0.0.0/8"]),
+                families=("ipv4",),
+                port_blocked=lambda: False,
+                elsewhere={},
+            ),
         )
         return Upstreams(
             store=self.store,

@@ -14,6 +14,7 @@ from relayd.core.findings import Kind
 from relayd.core.probe import Known, Question, Step
 from relayd.core.reasons import Reason
 from relayd.core.sender import Secret, Tls, Upstream
+from relayd.identity.lookout import Lookout
 from relayd.identity.probe import Outcome, Prober
 from relayd.net.egress import Guard, Ourselves
 from relayd.sandbox.receiver import Receiver
@@ -80,7 +81,13 @@ async def probe(world: World, upstream: Upstream, *, send: bool = False) -> tupl
         hostname="relay.my.platform.example",
         platform="Platform",
         families=("ipv4",),
-        elsewhere={},
+        lookout=Lookout(
+            resolver=world.resolver(),
+            guard=Guard(["127.0.0.0/8"]),
+            families=("ipv4",),
+            port_blocked=lambda: False,
+            elsewhere={},
+        ),
     )
     question = Question(sender="acme", contact=OWN, upstream=upstream, send=send)
     async with asyncio.timeout(30):
