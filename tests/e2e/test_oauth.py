@@ -426,3 +426,34 @@ async def test_people_connect_their_account_on_a_phone_in_four_languages(trade: 
         assert "ist verbunden" in await page.inner_text("main")
         assert await fits(page)
         assert complaints == []
+
+
+async def test_a_sender_that_is_added_at_run_time_signs_in_too(
+    trade: Callable[..., Any], invoice: Invoice
+) -> None:
+    async with trade() as at:
+        words = ("name=Bolt", "address=hello@two.example", "confirmed=true", "send_as=upstream")
+        server = (f"upstream.host={HOST}", f"upstream.port={at.server.port}", "upstream.oauth=microsoft")
+        code, _, err = await at.daemon.command("sender", "add", "bolt", *words, *server)
+        assert code == 0, err
+        command = asyncio.create_task(at.daemon.command("upstream", "login", "bolt", "--device", "--json"))
+        async with asyncio.timeout(PATIENCE):
+            while not at.provider._devices:
+                await asyncio.sleep(0.05)
+        at.provider.approve(next(iter(at.provider._devices)), "hello@two.example")
+        code, _, err = await command
+        assert code == 0, err
+        await at.daemon.until(lambda: bool(at.events("upstream_ok")) or bool(at.server.logins), "a probe")
+
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=at.daemon.port, start_tls=False)
+        async with client:
+            letter = invoice("bob@customer.example", sender="hello@two.example")
+            await client.send_message(letter, sender="hello@two.example")
+        await at.until_events(1, "relayed")
+        assert at.events("upstream_failed") == []
+
+        assert (await at.daemon.command("sender", "remove", "bolt"))[0] == 0
+        code, _, err = await at.daemon.command("sender", "add", "bolt", *words, *server)
+        assert code == 0, err
+        code, out, _ = await at.daemon.command("upstream", "login", "bolt", "--status", "--json")
+        assert not json.loads(out)["connected"]
