@@ -18,6 +18,7 @@ from relayd.core.phrases import LANGUAGES
 from relayd.core.phrases import findings as texts
 from relayd.core.probe import Known, Mark, Question, Reach, Step, StepName, as_dict
 from relayd.core.reasons import Reason
+from relayd.core.reply import Fault, FaultKind, Stage
 from relayd.core.sender import Secret, Tls, Upstream
 from relayd.identity.lookout import Lookout
 from relayd.identity.probe import Outcome, Prober
@@ -768,3 +769,98 @@ async def test_a_server_without_login_proves_nothing(bench: Bench) -> None:
     async with bench.server(require_login=False) as server:
         outcome = await bench.probe(upstream(server.port, username=None, password=None))
     assert (outcome.passed, outcome.proves) == (True, False)
+
+
+# --- signed in instead of a password ---
+
+
+@dataclass
+class Tokens:
+    """Gives what is left, one after the other."""
+
+    left: list[Secret | Fault]
+    refused: list[Secret | None] = field(default_factory=list)
+
+    async def access_token(self, sender: str, refused: Secret | None = None) -> Secret | Fault:
+        self.refused.append(refused)
+        return self.left.pop(0)
+
+
+OLD, FRESH = Secret("canary-token-old"), Secret("canary-token-fresh")
+NOBODY = Fault(kind=FaultKind.TOKEN, text="nobody signed in", stage=Stage.AUTH, host="")
+
+
+def signed_in(port: int) -> Upstream:
+    return upstream(port, password=None, oauth="google")
+
+
+def with_tokens(bench: Bench) -> Receiver:
+    offers = Offers(mechanisms=("XOAUTH2", "OAUTHBEARER"))
+    return bench.server(users={}, offers=offers, takes_token=lambda name, token: token == FRESH.value)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "last"),
+    [
+        ([FRESH], "quit ok"),
+        ([OLD, FRESH], "quit ok"),  # spent before its time: fetched anew, once
+        ([OLD, OLD], "auth failed other"),
+        ([OLD, NOBODY], "auth failed other"),
+        ([NOBODY], "auth failed other"),
+    ],
+)
+async def test_a_token_is_tried_once_and_a_fresh_one_once(
+    bench: Bench, tokens: list[Secret | Fault], last: str
+) -> None:
+    given = Tokens(list(tokens))
+    async with with_tokens(bench) as server:
+        outcome = await bench.probe(signed_in(server.port), tokens=given)
+    assert bench.told()[-1] == last
+    assert given.left == []
+    assert outcome.passed is (last == "quit ok")
+    assert outcome.refusal == (None if outcome.passed else Reason.AUTH_TOKEN_EXPIRED)
+    assert not outcome.proves, "signing in shows who followed a link"
+    assert "canary" not in repr(bench.steps) + repr(server.lines)
+
+
+# --- after the login ---
+
+
+async def test_an_address_that_the_server_can_not_write_is_said(bench: Bench) -> None:
+    async with bench.server(offers=Offers(smtputf8=False)) as server:
+        await bench.probe(upstream(server.port), contact=Address("büro", "acme.example"))
+    assert bench.told()[-1] == "mail failed other"
+    finding = bench.steps[-1].finding
+    assert finding is not None
+    assert finding.reason is Reason.MESSAGE_SMTPUTF8
+
+
+@pytest.mark.parametrize("at", [At.RSET, At.QUIT])
+async def test_how_a_server_takes_leave_decides_nothing(bench: Bench, at: At) -> None:
+    async with bench.server() as server:
+        server.tell(at, say("500 5.5.1 what?"))
+        outcome = await bench.probe(upstream(server.port))
+    assert outcome.passed
+    assert f"{at} warning" in bench.told()
+
+
+async def test_a_test_mail_that_is_refused_fails_the_probe(bench: Bench) -> None:
+    async with bench.server() as server:
+        server.tell(At.END, say("554 5.7.1 Your account has been suspended from sending due to spam"))
+        outcome = await bench.probe(upstream(server.port), send=True)
+    assert bench.told()[-1] == "send failed other"
+    assert outcome.refusal is Reason.SENDER_BLOCKED
+
+
+async def test_a_test_mail_that_has_to_wait_is_a_warning(bench: Bench) -> None:
+    async with bench.server() as server:
+        server.tell(At.END, say("451 4.7.1 Greylisted, try again"))
+        outcome = await bench.probe(upstream(server.port), send=True)
+    assert "send warning other" in bench.told()
+    assert outcome.passed
+
+
+async def test_a_number_that_the_operator_allowed_is_connected_to(bench: Bench) -> None:
+    async with bench.server("127.0.0.1") as server:
+        outcome = await bench.probe(upstream(server.port, host="127.0.0.1"))
+    assert outcome.passed
