@@ -24,6 +24,7 @@ OURS = {
     Reason.SENDER_UNKNOWN,
     Reason.SENDER_AMBIGUOUS,
     Reason.SIGNING_FAILED,
+    Reason.UPSTREAM_SEALED,
     Reason.EXPIRED,
     Reason.CANCELLED,
     Reason.DUPLICATE,
