@@ -191,6 +191,8 @@ class Parts:
 
     async def choose_families(self) -> str | None:
         """Use IPv6 or not, as DNS says now. Returns what the operator should know."""
+        if self._smarthost is not None:
+            return None  # mail leaves from the smarthost's addresses, however we reach it
         wanted = self.settings.delivery.families
         found = await families(wanted, self.resolver, self._egress([IPV6]), self._return_path)
         self.direct.families = found.use

@@ -188,3 +188,12 @@ async def test_behind_a_smarthost_spf_proves_nothing_until_its_addresses_are_nam
         _, out, _ = await world.daemon.command("status")
         assert "the smarthost's addresses are not known" in out
         assert "name them in delivery.egress" in out
+
+
+async def test_behind_a_smarthost_its_addresses_need_no_names_of_ours(make_world: Any) -> None:
+    smarthost = {"smarthost": {"host": "127.0.0.1", "port": 2, "tls": "none"}}
+    async with make_world(platform=smarthost, delivery={**EGRESS, "families": ["ipv6", "ipv4"]}) as world:
+        await world.daemon.start()
+        _, out, _ = await world.daemon.command("status")
+        assert "IPv6" not in out
+        assert "delivery.egress" not in out
