@@ -59,6 +59,12 @@ def test_what_becomes_of_new_mail_is_said_as_it_is_set(language: str, if_unprove
     assert joined(expected) in joined(letter.text)
 
 
+def test_a_server_that_says_a_lot_does_not_fill_our_letter() -> None:
+    letter = upstream_failed(dataclasses.replace(FAILED, said="535 buy this " * 50), "en")
+    assert joined(letter.text).count("buy this") < 20
+    assert "…" in letter.text
+
+
 def test_what_nobody_said_is_left_out() -> None:
     letter = upstream_failed(dataclasses.replace(FAILED, said=None, link=None, customer=""), "en")
     assert WORDS["en"].said not in letter.text

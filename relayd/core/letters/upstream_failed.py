@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from relayd.core import phrases
 from relayd.core.letters.letter import Facts, Follow, Letter, Part, Say, compose, filled, shown_name
 from relayd.core.mail import IfUnproven
 from relayd.core.reasons import Reason
+
+SAID_MAX = 200
+"""Characters of the server's answer. It is a stranger's text in a letter of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +158,6 @@ def upstream_failed(failed: Failed, language: str) -> Letter:
         (words.address, failed.address),
         (words.time, f"{failed.at:%Y-%m-%d %H:%M} UTC"),
     ]
-    if failed.said is not None:
-        rows.append((words.said, " ".join(failed.said.split())))
     parts: list[Part] = [
         Say(words.greeting),
         Say(filled(words.opening, places)),
@@ -163,9 +165,12 @@ def upstream_failed(failed: Failed, language: str) -> Letter:
         Say(phrases.remedy(failed.reason, language)),
     ]
     if failed.link is not None:
-        parts.append(Follow("", words.page, failed.link))
+        parts.append(Follow(f"{words.page}:", failed.link, failed.link))
+    parts.append(Facts(tuple(rows)))
+    if failed.said is not None:
+        said = textwrap.shorten(failed.said, SAID_MAX, placeholder="…")
+        parts.append(Say(f"{words.said}: {said}", quiet=True))
     parts += [
-        Facts(tuple(rows)),
         Say(words.waits),
         Say(filled(words.new[failed.if_unproven], places)),
         Say(words.after),
