@@ -23,6 +23,8 @@ STEPS: Final = frozenset(
         "act.after_commit",
         "note.before_commit",
         "note.after_commit",
+        "senders.before_commit",
+        "senders.after_commit",
         "sweep.before_commit",
         "sweep.after_commit",
         "open.before_commit",

@@ -450,12 +450,12 @@ class SqliteStore:
     async def put_senders(
         self, many: Sequence[StoredSender], facts: Sequence[Fact] = (), events: Sequence[Event] = ()
     ) -> None:
-        await self._engine.write("note", run=lambda t: senders.put(t, many, facts, events))
+        await self._engine.write("senders", run=lambda t: senders.put(t, many, facts, events))
 
     async def remove_sender(
         self, id: str, forget: Sequence[tuple[str, str]] = (), events: Sequence[Event] = ()
     ) -> None:
-        await self._engine.write("note", run=lambda t: senders.remove(t, id, forget, events))
+        await self._engine.write("senders", run=lambda t: senders.remove(t, id, forget, events))
 
     # --- keeping house
 

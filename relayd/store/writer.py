@@ -41,7 +41,7 @@ QUICK: Final = 0.001
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
 
-ACCEPTING: Final = frozenset({"put", "chunk"})
+ACCEPTING: Final = frozenset({"put", "chunk", "senders"})
 """Work that gets nothing of the reserve: results come first."""
 
 Numbered = tuple[int, Event]
@@ -82,7 +82,7 @@ class Work:
     """Something to write: rows, or a function. `done` and `failed` run on the event loop, even when nobody
     waits for the answer any more."""
 
-    step: str  # the crash point: put, chunk, settle, act, note, sweep
+    step: str  # the crash point: put, chunk, settle, act, note, senders, sweep
     answer: asyncio.Future[Any]
     rows: Rows | None = None
     run: Callable[[Transaction], Any] | None = None

@@ -84,6 +84,29 @@ async def test_a_sender_added_at_run_time_sends_at_once_and_after_a_kill(
     assert event["detail"]["change"] == "added"
 
 
+@pytest.mark.parametrize(("step", "kept"), [("before_commit", False), ("after_commit", True)])
+async def test_killed_while_a_sender_is_kept_it_is_there_whole_or_not_at_all(
+    make_world: Any, invoice: Invoice, step: str, kept: bool
+) -> None:
+    async with make_world() as world:
+        daemon = world.daemon
+        await daemon.start()  # gives the config's senders their default addresses
+        assert await daemon.stop() == 0
+        await daemon.start(RELAYD_CRASH_AT=f"senders.{step}")
+        with pytest.raises(httpx.HTTPError):
+            await api(daemon, "PUT", "/senders/initech", INITECH)
+        assert await daemon.died() == -9
+
+        await daemon.start()
+        status, shown = await api(daemon, "GET", "/senders/initech")
+        assert status == (200 if kept else 404)
+        await daemon.until(lambda: len(said(daemon, "sender_changed")) == kept, "the event with it")
+        again, answer = await api(daemon, "PUT", "/senders/initech", INITECH)
+        assert again == (200 if kept else 201)
+        assert answer["default_address"] == "initech-ag@my.platform.example"
+        assert not kept or shown["default_address"] == answer["default_address"]
+
+
 async def test_a_removed_sender_has_its_mail_held_until_it_is_there_again(
     world: Any, invoice: Invoice
 ) -> None:
