@@ -83,8 +83,9 @@ class Connection(Line):
         self._client = self._new_client(self._peer)
 
     async def _greet(self) -> None:
-        for _ in range(3):  # turns of the loop: what came before us is read by then
-            await asyncio.sleep(0)
+        if self._something_came():
+            for _ in range(3):  # turns of the loop: it is read by then
+                await asyncio.sleep(0)
         if self._buffer:
             early = bytes(self._buffer).partition(b"\r\n")[0]
             self._say(foreign(early) or answer.EARLY_TALKER())

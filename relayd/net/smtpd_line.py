@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import re
+import select
 import socket
 import struct
 from typing import Any, cast
@@ -163,6 +164,14 @@ class Line(SMTP):
         self._turn_away()
 
     # -- reading and writing ----------------------------------------------------------------------------
+
+    def _something_came(self) -> bool:
+        """Whether octets are there, read or not."""
+        if self._secure or self._buffer:
+            return True  # what TLS has still to decrypt, the socket doesn't know
+        look = select.poll()
+        look.register(self._wire.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(look.poll(0))
 
     def _wake(self) -> None:
         if self._listening is not None and not self._listening.done():

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from relayd.store import faults, sql
+from relayd.store import faults, sql, statement
 from relayd.store.contract import StoreBusy, StoreError
 
 FILE: Final = "relayd.db"
@@ -80,6 +80,7 @@ def open_writer(path: Path, scripts: Sequence[str]) -> apsw.Connection:
         db.pragma("journal_size_limit", WAL)
         migrate(db, path, scripts)
         check(db, path)
+        statement.prepare(db)
     except apsw.Error as error:
         raise faults.fault(error, path) from error
     return db

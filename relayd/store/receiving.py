@@ -46,7 +46,7 @@ class SqliteReceiving:
         """For `put`: add what is left to its rows. Returns the octets of the whole body."""
         self._open()
         if self._part > rows.BODY:
-            work.put.append(self.n)
+            work.put.append((self.n,))
         if self._waiting:
             work.content.append(rows.content_row(self.n, self._part, bytes(self._waiting)))
             self._size += len(self._waiting)

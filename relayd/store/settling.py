@@ -13,7 +13,7 @@ from relayd.store import acts, rows, verbs
 from relayd.store.contract import StoreError
 from relayd.store.queue import ids
 from relayd.store.waiting import Item
-from relayd.store.writer import Rows, Transaction, write
+from relayd.store.writer import Rows, Transaction
 
 Outcomes = Sequence[tuple[Recipient, verbs.Outcome]]
 
@@ -103,7 +103,7 @@ def dress_anew(
     """`work`, and message n in another dressing; what waited in memory gets its due time."""
 
     def run(transaction: Transaction) -> None:
-        write(transaction, [work])
+        transaction.write([work])
         acts.park(transaction, dues)
         acts.dress(transaction, n, dressing, recipients)
 
@@ -114,7 +114,7 @@ def move(n: int, work: Rows, recipients: Sequence[Recipient]) -> Callable[[Trans
     """`work`, and recipients of message n at another hop."""
 
     def run(transaction: Transaction) -> None:
-        write(transaction, [work])
+        transaction.write([work])
         acts.move(transaction, n, recipients)
 
     return run

@@ -1,8 +1,8 @@
 """Group commit.
 
 Everything that waits (bounded in octets) is written in one transaction and answered all at once; what comes
-alone commits alone, at once. Rows of many pieces of work go into one statement per table: each call into
-SQLite gives the GIL away, and with a busy event loop it takes up to 5 ms to have it again.
+alone commits alone, at once. A group of
+nothing but rows is one statement, see `statement`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
 import apsw
 
+from relayd import crashpoints
 from relayd.core.journal import Event
 from relayd.crashpoints import crashpoint
-from relayd.store import faults, rows
+from relayd.store import faults, rows, statement
 from relayd.store.contract import StoreError, StoreFull
 from relayd.store.reserve import Reserve
 
@@ -54,7 +54,7 @@ class Rows:
     messages: list[tuple[Any, ...]] = field(default_factory=list)
     content: list[tuple[int, int, bytes]] = field(default_factory=list)
     receiving: list[tuple[int]] = field(default_factory=list)
-    put: list[int] = field(default_factory=list)  # no longer receiving
+    put: list[tuple[int]] = field(default_factory=list)  # no longer receiving
     recipients: list[tuple[tuple[Any, ...], int | None]] = field(default_factory=list)
     settled: list[tuple[tuple[Any, ...], int | None]] = field(default_factory=list)
     events: list[tuple[int | None, Event]] = field(default_factory=list)  # message.n, event
@@ -69,12 +69,13 @@ class Transaction:
         self.events: list[Numbered] = []
 
     def note(self, events: Sequence[tuple[int | None, Event]]) -> None:
-        written = []
-        for n, event in events:
-            self.seq += 1
-            self.events.append((self.seq, event))
-            written.append((self.seq, n, rows.stamp(event.time), rows.event_facts(event)))
-        insert(self.db, "INSERT INTO event (seq, message, time, facts)", written)
+        self.write([Rows(events=list(events))])
+
+    def write(self, works: Iterable[Rows]) -> None:
+        made, events = rows_of(works, self.seq)
+        statement.write(self.db, made)
+        self.events += events
+        self.seq += len(events)
 
 
 @dataclass(slots=True, eq=False)
@@ -122,10 +123,9 @@ class Writer:
         self._idle = asyncio.Event()
         self._seconds = math.inf  # that the last commit took
         self._groups: SimpleQueue[list[Work] | None] = SimpleQueue()  # for the thread
-        self._pages = 0
+        self._pages = 0  # in the WAL
         self._next_checkpoint = CHECKPOINT
         self.broken: StoreError | None = None
-        db.set_wal_hook(self._wal_grew)
         self._thread = threading.Thread(target=self._main, name="store-writer", daemon=True)
 
     # --- on the event loop
@@ -253,31 +253,51 @@ class Writer:
     def _commit(self, group: list[Work]) -> list[Numbered]:
         if self.broken is not None:
             raise self.broken
+        transaction = Transaction(self._db, self._seq)
+        plain = [work.rows for work in group if work.rows is not None]
+        made, events = rows_of(plain, self._seq) if len(plain) == len(group) else ([], [])
+        if 0 < len(made) <= statement.MOST:
+            self._at_commit(group)
+            statement.write(self._db, made)
+            transaction.seq += len(events)
+            transaction.events = events
+        else:
+            self._run(group, transaction)
+        for work in group:
+            crashpoint(work.step + ".after_commit")
+        self._seq = transaction.seq
+        self._pages += self._db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE, True)[0]
+        return transaction.events
+
+    def _run(self, group: list[Work], transaction: Transaction) -> None:
+        """In the order of the calls."""
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            transaction = Transaction(db, self._seq)
-            waiting: list[Rows] = []
             for work in group:
                 if work.rows is not None:
-                    waiting.append(work.rows)
-                    continue
-                write(transaction, waiting)
-                waiting = []
-                assert work.run is not None
-                work.result = work.run(transaction)
-            write(transaction, waiting)
-            for work in group:
-                crashpoint(work.step + ".before_commit")
+                    transaction.write([work.rows])
+                else:
+                    assert work.run is not None
+                    work.result = work.run(transaction)
+            self._at_commit(group)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        for work in group:
-            crashpoint(work.step + ".after_commit")
-        self._seq = transaction.seq
-        return transaction.events
+
+    def _at_commit(self, group: list[Work]) -> None:
+        """Where the process may be told to die: when everything is written, and nothing committed."""
+        if not crashpoints.wanted():
+            return
+
+        def pass_by() -> bool:
+            for work in group:
+                crashpoint(work.step + ".before_commit")
+            return False
+
+        self._db.set_commit_hook(pass_by)
 
     def _one_by_one(self, group: list[Work], error: Exception) -> list[Numbered]:
         """The group failed: find out whose fault it was, so that nobody pays for another."""
@@ -322,10 +342,6 @@ class Writer:
             return self.broken
         return found
 
-    def _wal_grew(self, _db: apsw.Connection, _name: str, pages: int) -> int:
-        self._pages = pages
-        return apsw.SQLITE_OK
-
     def _checkpoint(self) -> None:
         """Copy the WAL into the database. Where a reader is in the way, try again some pages later."""
         try:
@@ -338,62 +354,24 @@ class Writer:
         self._pages = 0
 
 
-# --- statements
-
-_MESSAGE = "INSERT INTO message (n, id, sender, ref, received, held, facts, dressing)"
-_CONTENT = "INSERT INTO content (id, crc, data)"
-_RECIPIENT = "INSERT INTO recipient (id, hop, sender, address, return_path, state, due, held, last)"
-_SETTLE = (
-    "UPDATE recipient SET state = v.column2, due = v.column3, wait = v.column4, held = v.column5,"
-    " attempts = v.column6, waited = v.column7, uncertain = v.column8, warned = v.column9,"
-    " released = v.column10, ended = v.column11, pending = NULL, last = coalesce(v.column12, last)"
-)
-_SIZES: Final = (64, *range(40, 0, -1))
-"""Rows per statement. Each statement gives the interpreter's lock away and waits to have it back, behind a
-busy loop for longer than SQLite works; so what 20 clients send at once goes into one statement a table. All
-of them fit the connection's cache, so each is compiled once."""
-
-_texts: dict[tuple[str, int, int], str] = {}
-
-
-def insert(db: apsw.Connection, into: str, values: Sequence[tuple[Any, ...]]) -> None:
-    """Insert all rows with few statements."""
-    _many(db, into + " VALUES ", "", values)
-
-
-def _many(db: apsw.Connection, head: str, tail: str, values: Sequence[tuple[Any, ...]]) -> None:
-    start, left = 0, len(values)
-    while left:
-        size = next(size for size in _SIZES if size <= left)
-        width = len(values[start])
-        text = _texts.get((head, size, width))
-        if text is None:
-            row = "(" + ",".join("?" * width) + ")"
-            text = _texts[head, size, width] = head + ",".join([row] * size) + tail
-        db.execute(text, tuple(chain.from_iterable(values[start : start + size])))
-        start += size
-        left -= size
-
-
-def write(transaction: Transaction, works: Sequence[Rows]) -> None:
-    """Write the rows of many pieces of work, table by table."""
-    if not works:
-        return
-    db = transaction.db
-    recipients: list[tuple[Any, ...]] = []
-    settled: list[tuple[Any, ...]] = []
-    events: list[tuple[int | None, Event]] = []
+def rows_of(works: Iterable[Rows], seq: int) -> tuple[list[statement.Row], list[Numbered]]:
+    """The rows of many pieces of work, and their events numbered from `seq` on."""
+    made: list[statement.Row] = []
+    numbered: list[Numbered] = []
     for work in works:
-        first = transaction.seq + len(events) + 1
-        recipients += [(*row, None if last is None else first + last) for row, last in work.recipients]
-        settled += [(*row, None if last is None else first + last) for row, last in work.settled]
-        events += work.events
-    insert(db, "INSERT INTO receiving (n)", [row for work in works for row in work.receiving])
-    insert(db, _MESSAGE, [row for work in works for row in work.messages])
-    insert(db, _CONTENT, [row for work in works for row in work.content])
-    insert(db, _RECIPIENT, recipients)
-    _many(db, _SETTLE + " FROM (VALUES ", ") AS v WHERE recipient.id = v.column1", settled)
-    transaction.note(events)
-    for work in works:
-        for n in work.put:
-            db.execute("DELETE FROM receiving WHERE n = ?", (n,))
+        first = seq + len(numbered) + 1
+        made += statement.all_of(statement.RECEIVING, work.receiving)
+        made += statement.all_of(statement.MESSAGE, work.messages)
+        made += statement.all_of(statement.CONTENT, work.content)
+        for kind, changed in ((statement.RECIPIENT, work.recipients), (statement.SETTLED, work.settled)):
+            made += [
+                statement.row(kind, (*row, None if last is None else first + last)) for row, last in changed
+            ]
+        made += statement.all_of(statement.PUT, work.put)
+        made += [_event_row(number, *each) for number, each in enumerate(work.events, first)]
+        numbered += [(number, event) for number, (_, event) in enumerate(work.events, first)]
+    return made, numbered
+
+
+def _event_row(seq: int, n: int | None, event: Event) -> statement.Row:
+    return statement.row(statement.EVENT, (seq, n, rows.stamp(event.time), rows.event_facts(event)))

@@ -162,6 +162,15 @@ class World:
         self.clients.append(writer)
         return Client(reader, writer)
 
+    async def early(self, data: bytes) -> Client:
+        """A client that speaks first: what it says is there before we see it come."""
+        sock = socket.create_connection(self.server.sockets[0].getsockname()[:2])
+        sock.sendall(data)
+        sock.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        self.clients.append(writer)
+        return Client(reader, writer)
+
     async def hello(self, which: int = 0, *, tls: bool = False) -> Client:
         return await (await self.connect(which, tls=tls)).hello()
 

@@ -207,14 +207,12 @@ async def test_a6_nul_and_bare_cr_in_content_are_refused_and_eight_bit_text_is_k
 
 
 async def test_a9_who_speaks_before_the_greeting_is_told_so(world: Any) -> None:
-    client = await world.connect()
-    await client.send(b"EHLO client.example\r\n")
+    client = await world.early(b"EHLO client.example\r\n")
     assert await client.rest() == [answer.EARLY_TALKER().line.decode().strip()]
 
 
 async def test_a9_a_browser_that_speaks_first_learns_that_this_is_smtp(world: Any) -> None:
-    client = await world.connect()
-    await client.send(b"POST / HTTP/1.1\r\nHost: localhost:2525\r\n\r\nMAIL FROM:<a@b.example>\r\n")
+    client = await world.early(b"POST / HTTP/1.1\r\nHost: localhost:2525\r\n\r\nMAIL FROM:<a@b.example>\r\n")
     (only,) = await client.rest()
     assert "is not SMTP" in only
     assert "relayd" not in only
