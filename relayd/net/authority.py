@@ -8,6 +8,8 @@ asked at the port that the operator wrote.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,13 @@ PATIENCE = 6.0
 """Seconds for a whole look-up, aliases included. One nameserver gets a third: the 2 s of `net.dns`."""
 
 ALIASES = 8  # steps; more is a loop
+
+SILENT = 5
+"""Zones in a row whose nameservers all keep silent: then it is our network that lets nobody ask, and waiting
+for each of thousands of domains would keep others waiting too."""
+
+REST = 600.0
+"""Seconds until one zone is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +83,16 @@ class Authority:
         *,
         operators: Sequence[str] = (),
         patience: float = PATIENCE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`operators` are the nameservers of the config, `host` or `host:port`."""
         self._resolver = resolver
         self._guard = guard
         self._operators = {server.address: server.port for server in map(rdata.nameserver, operators)}
         self._patience = patience
+        self._monotonic = monotonic
+        self._silent: set[str] = set()  # zones since the last answer
+        self._ask_at = -math.inf
 
     async def txt(self, name: str) -> Told[str] | None:
         """The texts at a name, as `Resolver.txt`."""
@@ -107,14 +120,16 @@ class Authority:
         ttl, others = rdata.LONGEST_TTL, []
         for _ in range(ALIASES):
             zone, servers = await self._servers(name)
-            if not servers:
+            if not servers or self._monotonic() < self._ask_at:
                 return None
             question = _Question(rdata.question(name), kind, rdata.question(zone), read)
             timeout = self._patience / 3
             answers = await asyncio.gather(*(_answer(server, question, timeout) for server in servers))
             said = [(server, answer) for server, answer in zip(servers, answers, strict=True) if answer]
             if not said:
+                self._nobody_answers(zone)
                 return None
+            self._silent.clear()
             (most, _), *_ = Counter(_content(answer) for _, answer in said).most_common(1)
             agreeing = [(server, answer) for server, answer in said if _content(answer) == most]
             others += [server.name for server, answer in said if _content(answer) != most]
@@ -128,6 +143,11 @@ class Authority:
                 )
             name = answer.target
         return None
+
+    def _nobody_answers(self, zone: str) -> None:
+        self._silent.add(zone)
+        if len(self._silent) >= SILENT:
+            self._ask_at = self._monotonic() + REST
 
     async def _servers(self, name: str) -> tuple[str, list[_Server]]:
         """The nameservers of the zone that the name is in, one address each."""

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayd.core.records.answers import Found, Missing, Mx, Told
-from relayd.net.authority import Authority, _Question, _read
+from relayd.net.authority import REST, SILENT, Authority, _Question, _read
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.net.rdata import question, txt
@@ -146,6 +146,34 @@ async def test_the_zone_of_an_aliass_target_is_not_taken_for_the_names_own(bench
     told = await bench.authority.cname("bounce.acme.example")
     assert told is not None
     assert told.servers == ("ns1.acme.example", "ns2.acme.example")
+
+
+async def test_a_network_that_lets_nobody_ask_is_noticed_and_tried_again_later(bench: Bench) -> None:
+    now = 0.0
+    strict = Authority(
+        bench.resolver,
+        Guard(),
+        operators=[bench.first.address, bench.second.address],
+        patience=0.15,
+        monotonic=lambda: now,
+    )
+    for server in (bench.first, bench.second):
+        server.zone.fault("*", DnsFault.SILENCE)
+    for number in range(SILENT + 2):
+        zone = f"z{number}.example"
+        bench.resolving.add(zone, "NS", "ns1.acme.example")
+        assert await strict.txt(zone) is None
+        assert await strict.txt(zone) is None  # the same zone again is no further one
+    asked = len(bench.first.queries)
+    assert asked == 2 * SILENT - 1  # then nobody is asked for a while
+    now = REST
+    for server in (bench.first, bench.second):
+        server.zone.fault("*", None)
+    assert await strict.txt("acme.example") is not None
+    bench.first.zone.fault("*", DnsFault.SILENCE)
+    for number in range(SILENT - 1):
+        assert await strict.txt(f"z{number}.example") is None
+    assert await strict.txt("acme.example") is not None  # whose other server answers
 
 
 async def test_who_stops_waiting_stops_the_look_up(bench: Bench) -> None:
