@@ -17,10 +17,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from relayd.signing_process import DIGEST, FAILED, KEY, PACKET, Process, signature
+from relayd.signing_process import DIGEST, FAILED, KEY, PACKET, Process, signature, written
 
 log = logging.getLogger("relayd.signer")
 
@@ -83,7 +82,7 @@ class Signer:
         try:
             number = next((n for n, known in enumerate(self._sent) if known is key), None)
             if number is None:
-                line.send(KEY + _octets(key))
+                line.send(KEY + written(key))
                 self._sent.append(key)
                 number = len(self._sent) - 1
             line.send(DIGEST + number.to_bytes(2, "big") + digest)
@@ -119,9 +118,3 @@ class Signer:
             job.done.set_result(signature(job.key, job.digest))
         except Exception as error:
             job.done.set_exception(error)
-
-
-def _octets(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

@@ -53,7 +53,8 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 class Contexts:
-    """The client contexts of the process, made once: reading the system's authorities takes a while.
+    """The client contexts of the process, made once: reading the system's authorities takes a while, and
+    having them 1 MiB, so that this waits until a server has to prove its name.
 
     `ca_file` adds authorities for every connection. Raises OSError or ssl.SSLError when it can't be used.
     """
@@ -65,14 +66,17 @@ class Contexts:
         self._clock = clock
         self._authorities = Authorities(ca_file)
         self.opportunistic = opportunistic()
-        self._verified: dict[str | None, ssl.SSLContext] = {None: verified(ca_file)}
+        self._verified: dict[str | None, ssl.SSLContext] = {}
+        if ca_file is not None:
+            self.verified()
 
     def verified(self, ca_file: str | None = None) -> ssl.SSLContext:
         """For servers that must prove their name; `ca_file` holds more authorities for this one. Raises
         OSError or ssl.SSLError."""
         if ca_file not in self._verified:
             context = verified(self._ca_file)
-            context.load_verify_locations(cafile=ca_file)
+            if ca_file is not None:
+                context.load_verify_locations(cafile=ca_file)
             self._verified[ca_file] = context
         return self._verified[ca_file]
 
