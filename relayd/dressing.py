@@ -128,7 +128,7 @@ class Dresser:
             header_from=message.dressing.header_from,
             return_path=message.recipients[0].return_path,
             sender=sender,
-            proven=await self._proven(sender),
+            proven=await self._proven(sender, message.dressing.proof),
             platform=self._platform,
         )
 
@@ -161,7 +161,8 @@ class Dresser:
             publish=publish,
         )
 
-    async def _proven(self, sender: Sender) -> Proven:
+    async def _proven(self, sender: Sender, by: Proof | None = None) -> Proven:
+        """What is proven for a new message, or for one that was dressed by virtue of a proof."""
         wanted, domain = sender.send_as if sender.confirmed else Rung.DEFAULT, sender.contact.domain
         own = wanted is Rung.OWN
         needs_key = not (own and self._domains.known(domain, Proof.SPF))
@@ -170,8 +171,11 @@ class Dresser:
             platform_key=await self._shows(self._platform.domain, Proof.DKIM),
             own_key=own_key,
             # Only what can matter is asked for: SPF without a key, the return-path host with one.
-            own_spf=own and not own_key and await self._shows(domain, Proof.SPF),
-            return_host=own and own_key and await self._shows(domain, RETURN_HOST, needed=False),
+            own_spf=((own and not own_key) or (by is Proof.SPF and wanted is not Rung.DEFAULT))
+            and await self._shows(domain, Proof.SPF),
+            return_host=(own or by is Proof.DKIM)
+            and own_key
+            and await self._shows(domain, RETURN_HOST, needed=False),
             login_refused=self._login_refused.get(sender.id),
         )
 

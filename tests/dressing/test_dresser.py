@@ -239,6 +239,47 @@ class TestStands:
         workshop.published.domains.discard("acme.example")
         assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
 
+    async def test_spf_no_longer_passes(self, workshop, message, make_sender) -> None:
+        workshop.published.domains.discard("acme.example")
+        workshop.published.spf = {"acme.example"}
+        own = await message(send_as=Rung.OWN)
+        assert own.dressing.proof is Proof.SPF
+        assert await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+        workshop.published.spf.clear()
+        assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+
+    async def test_a_better_proof_that_comes_undoes_nothing(self, workshop, message, make_sender) -> None:
+        """Mail that was tried already keeps its dressing, and must not wait because of a key."""
+        workshop.published.domains.discard("acme.example")
+        workshop.published.spf = {"acme.example"}
+        own = await message(send_as=Rung.OWN)
+        workshop.published.domains.add("acme.example")
+        assert await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+        # the key stands for nothing here: the message isn't signed with it for that domain
+        workshop.published.spf.clear()
+        assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+
+    @pytest.mark.parametrize("by", [Proof.SPF, Proof.DKIM])
+    async def test_the_sender_now_wants_its_own_server(
+        self, workshop, message, make_sender, by: Proof
+    ) -> None:
+        if by is Proof.SPF:
+            workshop.published.domains.discard("acme.example")
+        workshop.published.spf = workshop.published.hosts = {"acme.example"}
+        own = await message(send_as=Rung.OWN)
+        assert own.dressing.proof is by
+        assert await workshop.dresser.stands(own, make_sender(send_as=Rung.UPSTREAM, upstream=LOGIN))
+        assert not await workshop.dresser.stands(own, make_sender())
+
+    async def test_the_host_of_its_return_path_no_longer_leads_to_us(
+        self, workshop, message, make_sender
+    ) -> None:
+        workshop.published.hosts = {"acme.example"}
+        own = await message(send_as=Rung.OWN)
+        assert own.recipients[0].return_path.endswith("@bounce.acme.example")
+        workshop.published.hosts.clear()
+        assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
+
     async def test_the_sender_no_longer_wants_it(self, workshop, message, make_sender) -> None:
         assert not await workshop.dresser.stands(await message(send_as=Rung.OWN), make_sender())
 
