@@ -20,7 +20,7 @@ from relayd.identity import drafts, shelf
 from relayd.identity.drafts import Draft
 from relayd.identity.sendervalues import PASSWORD, Problem, SenderRefused
 from relayd.identity.shelf import CONFIRMED, LOCAL_PARTS, Known, Origin, SendersError, Shelf
-from relayd.store.contract import Store
+from relayd.store.contract import Fact, Store
 from relayd.vault import Vault
 
 __all__ = [
@@ -232,8 +232,12 @@ class Book:
             ids = {one.id for one in now}
             new = {part: id for part, id in assigned.new.items() if id in ids}
             rows, events = [one.row for one in now], [self._said(one, by) for one in now]
-            await self._store.put_senders(rows, shelf.facts(new), events)
+            elsewhere = [one.id for one in now if "address" in one.keys and one.id in kept.confirmed]
+            over = [Fact(kind=CONFIRMED, key=id, value={}) for id in elsewhere]
+            await self._store.put_senders(rows, [*shelf.facts(new), *over], events)
             kept.local_parts.keep(new)
+            for id in elsewhere:
+                del kept.confirmed[id]
             for one in now:
                 kept.put(one.id, one.new, assigned.parts[one.id])
         return [

@@ -443,6 +443,18 @@ async def test_addresses_are_one_when_their_domains_are_and_their_local_parts_to
             await bench.book.confirm("acme", parse(other), by="link")
 
 
+async def test_an_address_that_comes_back_has_to_be_confirmed_again(bench: Bench) -> None:
+    """Between the two it was somebody else's, for all we know."""
+    await bench.put(**ACME)
+    await bench.book.confirm("acme", Address("billing", "acme.example"), by="link")
+    await bench.book.set("acme", {"address": "new@acme.example"}, by="cli")
+    await bench.book.set("acme", {"address": "billing@acme.example"}, by="cli")
+    for book in (bench.book, await bench.open()):
+        entry = book.entry("acme")
+        assert entry is not None
+        assert (entry.sender.confirmed, entry.confirmed_by) == (False, None)
+
+
 async def test_another_address_is_not_confirmed(bench: Bench) -> None:
     await bench.put(**ACME, confirmed=True)
     await bench.book.set("acme", {"name": "Renamed"}, by="cli")
