@@ -59,21 +59,28 @@ def domain_command() -> None:
 
 @domain_command.command("show")
 @click.argument("domain")
+@click.option(
+    "--zone", "as_zone", is_flag=True, help="Print only what is left to publish, as lines of a zone file."
+)
 @config_option
 @language_option
 @json_option
-def show_command(domain: str, config: Path, language: str, as_json: bool) -> None:
+def show_command(domain: str, as_zone: bool, config: Path, language: str, as_json: bool) -> None:
     """Print the records to publish, ready to paste, and how they stood when somebody last looked.
 
     \b
     Examples:
       relayd domain show acme.example
       relayd domain show acme.example --lang de
+      relayd domain show acme.example --zone
     """
     try:
         found = Daemon(config).get(_path(domain), lang=None if as_json else language)
     except Away:
         Daemon(config).away()
+    if as_zone and not as_json:
+        click.echo("\n".join(zone_lines(found)))
+        return
     _print(found, as_json)
 
 
@@ -177,9 +184,28 @@ def _record(record: Mapping[str, Any]) -> Iterator[str]:
         yield from (line for seen in record["seen"] for line in _wrapped(f"found: {seen}", "      "))
     if record["value"] is None or record["state"] in ("ok", "unknown"):
         return
-    yield click.style(f"      publish: {record['zone']}", fg="cyan")
+    yield from _to_paste(record["type"], record["name"], record["value"], "publish")
     if record["instead"]:
-        yield click.style(f"      or:      {record['instead']['zone']}", fg="cyan")
+        yield from _to_paste(record["instead"]["type"], record["name"], record["instead"]["value"], "or")
+
+
+def _to_paste(kind: str, name: str, value: str, word: str) -> Iterator[str]:
+    """As the forms of DNS providers ask for it; the value in one piece, for they split it themselves."""
+    head = f"      {word}:".ljust(16)
+    for label, text in (("type", kind), ("name", name), ("value", value)):
+        yield f"{head}{label:<6} {click.style(text, fg='cyan')}"
+        head = " " * 16
+
+
+def zone_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """All there is to publish, as a zone file has it."""
+    if found["note"]:
+        yield f"; {found['note']}"
+    for record in found["records"]:
+        if record["zone"] and record["state"] != "ok":
+            yield record["zone"]
+            if record["instead"]:
+                yield f"; or: {record['instead']['zone']}"
 
 
 def _budget(lookups: Mapping[str, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
 
 from relayd.cli import dkim, doctor, domain
@@ -52,12 +53,21 @@ def test_the_exit_code_says_whether_the_domain_is_proven(states: list[tuple[str,
 
 
 def test_a_card_says_what_was_seen_and_what_to_publish() -> None:
-    card = "\n".join(domain.card(found({"state": "wrong", "seen": ["other.example"]})))
+    card = click.unstyle("\n".join(domain.card(found({"state": "wrong", "seen": ["other.example"]}))))
     assert "✗" in card
     assert "found: other.example" in card
-    assert "publish: " in card
+    assert "publish:  type   CNAME\n" in card
+    assert "value  r1._domainkey.my.platform.example" in card
     assert "is not proven" in card
-    assert "\x1b" not in "".join(domain.card(found())).replace("\x1b[", "")
+
+
+def test_a_zone_file_gets_only_what_is_left_to_publish() -> None:
+    instead = {"type": "TXT", "value": "v", "zone": "other form"}
+    lines = list(
+        domain.zone_lines(found({"instead": instead}, {"state": "ok"}, {"zone": None, "value": None}))
+    )
+    assert lines == [RECORD["zone"], "; or: other form"]
+    assert list(domain.zone_lines(found(note="It belongs to GMX."))) == ["; It belongs to GMX."]
 
 
 def test_a_card_of_a_shared_domain_is_a_note() -> None:
