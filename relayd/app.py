@@ -19,6 +19,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from relayd import __version__, logs
+from relayd.accounts import Accounts
 from relayd.config import ConfigErrors, read
 from relayd.core import phrases
 from relayd.core.address import Address
@@ -44,7 +45,6 @@ from relayd.net import systemd
 from relayd.parts import Parts, now
 from relayd.report.statuslog import StatusLog
 from relayd.signer import Signer
-from relayd.signing import Signing
 from relayd.signing_process import Process
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.store.sqlite import SqliteStore
@@ -142,7 +142,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self.credentials = Credentials(
             store=store,
-            upstream=lambda hop: self.customers.signing.login(hop),
+            upstream=lambda hop: self.customers.accounts.login(hop),
             fingerprint=vault.fingerprint,
             matches=vault.matches,
         )
@@ -171,7 +171,7 @@ class Daemon:
     async def start(self) -> None:
         """Open everything, and begin. Raises OSError or ssl.SSLError for what can't be had, SendersError."""
         await self._build(self._settings)
-        await self.customers.signing.oauth.load()
+        await self.customers.accounts.oauth.load()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -186,7 +186,7 @@ class Daemon:
             self._start(work)
         for work in (self.dispatcher.run(), self.status_log.run(), self.upkeep.run(), self._watchdog()):
             self._start(work)
-        self._start(self.customers.signing.oauth.run())
+        self._start(self.customers.accounts.oauth.run())
         self._watch_domains()
         self._systemd.ready(self._whose_mail)
         log.info("relayd %s is ready for the %s", __version__, self._whose_mail)
@@ -254,7 +254,7 @@ class Daemon:
         return create_public(
             self.confirmations,
             pages=pages,
-            routes=consent.routes(self.customers.signing.sign_ins, pages),
+            routes=consent.routes(self.customers.accounts.sign_ins, pages),
             fingerprint=self.vault.fingerprint,
             secure=lambda: (self.parts.settings.http.public_url or "").startswith("https:"),
         )
@@ -265,8 +265,8 @@ class Daemon:
             await self.customers.book.read(settings),
             store=self.store,
             vault=self.vault,
-            login_refused=self.customers.signing.login_refused,
-            tokens=self.customers.signing.oauth,
+            login_refused=self.customers.accounts.login_refused,
+            tokens=self.customers.accounts.oauth,
             uploads=self.uploads,
         )
 
@@ -280,7 +280,7 @@ class Daemon:
         left = await self.dispatcher.drain(DELIVERY_DRAIN)
         if left:
             log.warning("%d deliveries did not end in time; they go on after the next start", left)
-        await self.customers.signing.close()
+        await self.customers.accounts.close()
         for courier in self.parts.couriers.values():
             await courier.close()
         await self.parts.domains.close()
@@ -352,8 +352,8 @@ class Daemon:
         return self.customers.confirmations
 
     @property
-    def signing(self) -> Signing:
-        return self.customers.signing
+    def accounts(self) -> Accounts:
+        return self.customers.accounts
 
     def language(self, sender: str | None) -> str:
         """The language that this sender reads; English for one that isn't there any more."""

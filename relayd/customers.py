@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from relayd.accounts import Accounts
 from relayd.core.address import Address
 from relayd.core.delivery import State
 from relayd.core.hops import Hops
@@ -29,7 +30,6 @@ from relayd.identity.probe import Tell
 from relayd.identity.senders import Book, Changed, Entry, SenderMissing, SenderRefused
 from relayd.identity.upstreams import RELEASED, Result, Upstreams
 from relayd.parts import Parts
-from relayd.signing import Signing
 from relayd.store.contract import Selection, Store, StoreError, Verb
 from relayd.vault import Vault
 
@@ -79,7 +79,7 @@ class Customers:
             fingerprint=vault.fingerprint,
             clock=clock,
         )
-        self.signing = Signing(
+        self.accounts = Accounts(
             store=store,
             vault=vault,
             credentials=credentials,
@@ -162,7 +162,7 @@ class Customers:
             await self.let_log_in(Hop(Route.UPSTREAM, id))
             waiting = Selection(sender=id, state=State.QUEUED)
             await self._store.act(Verb.HOLD, waiting, self._clock(), Reason.SENDER_UNKNOWN)
-            await self.signing.removed(id)
+            await self.accounts.removed(id)
         except StoreError as error:  # what is left is held when its turn comes
             log.error("sender %s is removed, and its mail is not held yet: %s", id, error)
         return entry
@@ -191,7 +191,7 @@ class Customers:
         senders there are. Where other settings took the place of a login that was refused, a probe lets the
         mail go."""
         await self._parts().domains.load()
-        self.signing.mark_unreadable()
+        self.accounts.mark_unreadable()
         others = await self._credentials.load()
         for key, reason in self._credentials.refused.items():
             self._hops().close(key, reason)
@@ -283,7 +283,7 @@ class Customers:
     def _usable(self, sender: Sender) -> bool:
         """It has a server of its own that we could log in to now."""
         upstream = sender.upstream
-        return upstream is not None and not upstream.sealed and self.signing.oauth.missing(sender.id) is None
+        return upstream is not None and not upstream.sealed and self.accounts.oauth.missing(sender.id) is None
 
     def _courier(self, hop: Hop) -> UpstreamCourier:
         courier = self._parts().couriers[hop.route]
@@ -316,7 +316,7 @@ class Customers:
     @property
     def notes(self) -> list[str]:
         """What the operator should know or do, one sentence each."""
-        return [*self._sealed(), *self.signing.notes]
+        return [*self._sealed(), *self.accounts.notes]
 
     def _sealed(self) -> list[str]:
         if self._vault.no_master is not None or not (sealed := self.book.unreadable):

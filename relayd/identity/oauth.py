@@ -139,7 +139,7 @@ class OAuth:
         return Reason.AUTH_TOKEN_EXPIRED if fault is not None and fault.kind is FaultKind.TOKEN else None
 
     def unreadable(self) -> list[str]:
-        """Senders whose sign-in can't be opened while the master key is missing."""
+        """Senders whose sign-in can't be opened while the master key is missing, or another one is there."""
         return [sender for sender, account in self._accounts.items() if self._closed(sender, account)]
 
     def grant(self, sender: str) -> str:
@@ -233,10 +233,8 @@ class OAuth:
     def _closed(self, sender: str, account: Account) -> bool:
         try:
             self._seals.unseal(account.sealed, context=_context(sender))
-        except NoMasterKey:
+        except SealBroken:
             return True
-        except SealBroken:  # with this key it never opens: to be signed in anew
-            return False
         return False
 
     async def _fetched(self, sender: str) -> Secret | Fault:
@@ -259,12 +257,8 @@ class OAuth:
             return await self._keep(sender, account, grant)
         try:
             token = self._seals.unseal(account.sealed, context=_context(sender))
-        except NoMasterKey as error:
+        except SealBroken as error:
             return self._rest(sender, _fault(FaultKind.INTERNAL, str(error), ""))
-        except SealBroken:
-            return await self._withdraw(
-                sender, account, "the sign-in was kept with another master key", provider
-            )
         given = await self._asks().refresh(provider, token)
         if self._accounts.get(sender) is not account:
             return self._instead(sender)

@@ -35,17 +35,17 @@ WAIT_MAX = 60
 FLOWS = ("browser", "device")
 
 
-class Accounts(Protocol):
+class Known(Protocol):
     """What is known of sign-ins. `identity.oauth.OAuth` is one."""
 
     def state(self, sender: str) -> State | None: ...
 
 
-class Signing(Protocol):
+class Accounts(Protocol):
     def entry(self, id: str) -> Entry | None: ...
 
     @property
-    def oauth(self) -> Accounts: ...
+    def oauth(self) -> Known: ...
 
     @property
     def sign_ins(self) -> SignIns: ...
@@ -57,7 +57,7 @@ class Signing(Protocol):
 
 class Control(Speaks, Protocol):
     @property
-    def signing(self) -> Signing: ...
+    def accounts(self) -> Accounts: ...
 
 
 def routes(control: Control) -> list[Row]:
@@ -76,7 +76,7 @@ async def _begin(control: Control, request: Request) -> JSONResponse:
     flow = body.get("flow", "browser")
     if flow not in FLOWS:
         raise Refused(400, f"flow is {shown(str(flow))}", "use one of: " + ", ".join(FLOWS))
-    sign_ins, by = control.signing.sign_ins, asker(request).name
+    sign_ins, by = control.accounts.sign_ins, asker(request).name
     try:
         begun = (
             sign_ins.in_browser(sender.id, by=by)
@@ -95,8 +95,8 @@ async def _show(control: Control, request: Request) -> JSONResponse:
     """How the sender's sign-in stands. With `wait` it hangs until the one under way has ended."""
     sender, language = _sender(control, request), _language(control, request)
     wait = asked_number(request, "wait", 0, WAIT_MAX)
-    last = await control.signing.sign_ins.wait(sender.id, wait)
-    state = control.signing.oauth.state(sender.id)
+    last = await control.accounts.sign_ins.wait(sender.id, wait)
+    state = control.accounts.oauth.state(sender.id)
     if state is None:
         remedy = "set its upstream.oauth to microsoft or google first"
         raise Refused(409, f"sender {sender.id} does not sign in at a provider", remedy)
@@ -108,7 +108,7 @@ async def _show(control: Control, request: Request) -> JSONResponse:
 async def _forget(control: Control, request: Request) -> JSONResponse:
     """Throw the sign-in away: nothing is sent through this account until somebody signs in again."""
     sender = _sender(control, request)
-    forgotten = await control.signing.forget_sign_in(sender.id, by=asker(request).name)
+    forgotten = await control.accounts.forget_sign_in(sender.id, by=asker(request).name)
     return JSONResponse({"forgotten": forgotten})
 
 
@@ -169,7 +169,7 @@ def _language(control: Control, request: Request) -> str | None:
 
 def _sender(control: Control, request: Request) -> Sender:
     id = request.path_params["id"]
-    entry = control.signing.entry(id)
+    entry = control.accounts.entry(id)
     if entry is None:
         raise Refused(404, f"no sender {shown(id)}", "GET /api/v1/senders lists them; PUT adds one")
     return entry.sender

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import signal
@@ -394,6 +395,14 @@ async def test_without_the_master_key_mail_is_held_and_goes_when_it_is_back(
         assert at.daemon.process is not None
         at.daemon.process.send_signal(signal.SIGHUP)
         await at.until_events(1, "relayed")
+
+        await at.daemon.stop()
+        key.write_bytes(base64.b64encode(b"another key, of thirty-two octets"[:32]))
+        await at.daemon.start()
+        await at.submit(invoice("bob@customer.example", ref="2026-2", sender=ACCOUNT))
+        await at.until_events(2, "held")
+        assert (await at.sign_in())[0] == 0  # the key is lost for good: nothing else is needed
+        await at.until_events(2, "relayed")
         assert at.events("consent_withdrawn") == []
 
 

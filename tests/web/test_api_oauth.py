@@ -35,7 +35,7 @@ class Desk:
     home: House
 
     @property
-    def signing(self) -> Desk:
+    def accounts(self) -> Desk:
         return self
 
     @property

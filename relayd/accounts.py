@@ -1,4 +1,4 @@
-"""Signing in at a provider, put together: accounts, sign-ins, and what follows from either for mail."""
+"""Accounts at providers, put together: who is signed in, how they do that, and what follows for mail."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from relayd.store.contract import Selection, Store, Verb
 from relayd.vault import Vault
 
 
-class Signing:
-    """To the API it is `web.oauth.Signing`. `follow` is told of a sender whose login is another one now."""
+class Accounts:
+    """To the API it is `web.oauth.Accounts`. `follow` is told of a sender whose login is another one now."""
 
     def __init__(
         self,
@@ -80,11 +80,14 @@ class Signing:
 
     def mark_unreadable(self) -> None:
         """Who signed in, while the master key that opens that is missing, waits as with a sealed password."""
-        senders = self._parts().senders
         for id in self.oauth.unreadable():
-            sender = senders.get(id)
-            if sender is not None and sender.upstream is not None and sender.upstream.oauth is not None:
-                senders.put(replace(sender, upstream=replace(sender.upstream, sealed=True)))
+            self._mark(id, sealed=True)
+
+    def _mark(self, id: str, *, sealed: bool) -> None:
+        senders = self._parts().senders
+        sender = senders.get(id)
+        if sender is not None and sender.upstream is not None and sender.upstream.oauth is not None:
+            senders.put(replace(sender, upstream=replace(sender.upstream, sealed=sealed)))
 
     async def forget_sign_in(self, id: str, *, by: str) -> bool:
         """Throw a sign-in away. False when there was none. Raises StoreError."""
@@ -113,6 +116,7 @@ class Signing:
         ]
 
     async def _gained(self, id: str) -> None:
+        self._mark(id, sealed=False)  # what was there before is gone
         if Hop(Route.UPSTREAM, id).key not in self._credentials.refused:  # else a probe lets it go
             waiting = Selection(sender=id, held=Reason.AUTH_TOKEN_EXPIRED)
             await self._store.act(Verb.RELEASE, waiting, self._clock())
