@@ -4,6 +4,7 @@ reports, the change of the signing key, and the doctor.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -114,8 +115,10 @@ async def examine_alone(settings: Settings) -> Sequence[Finding]:
     """What is seen from outside, for a command that finds no daemon to ask."""
     platform, families = settings.platform, settings.delivery.families
     resolver = Resolver(settings.dns.nameservers)
-    found = settings.delivery.egress or tuple(ip for ip in map(source, families) if ip is not None)
-    egress = Egress(addresses=tuple(found), hostname=settings.hostname)
+    found = [ip for ip in map(source, families) if ip is not None]
+    public = all(ipaddress.ip_address(ip).is_global for ip in found)  # else a NAT hides what others see
+    addresses = settings.delivery.egress or tuple(found if public else ())
+    egress = Egress(addresses=addresses, hostname=settings.hostname)
     try:
         ring = KeyRing.open(platform.dkim.selector, Path(platform.dkim.key_file), make=False)
     except (VaultError, OSError):  # what is seen of this machine says so

@@ -171,13 +171,16 @@ class Doctor:
         if good:
             return [doctor.ok("port_25", str(port), f"open: {good[0]}")]
         texts = "; ".join(text for _, text in outcomes)
+        if all(reached is None for reached, _ in outcomes):
+            return [doctor.unknown("port_25", str(port), texts)]
         remedy = "ask your hoster to open port 25, or send through a smarthost (platform.smarthost)"
         return [doctor.bad("port_25", str(port), f"no large mail server can be reached: {texts}", remedy)]
 
-    async def _greeted(self, domain: str, port: int) -> tuple[bool, str]:
+    async def _greeted(self, domain: str, port: int) -> tuple[bool | None, str]:
+        """Whether a server of the domain greets us; None where DNS doesn't say which it is."""
         answer = await self._resolver.mx(domain)
         if not isinstance(answer, Found):
-            return False, f"{domain} has no MX that DNS tells"
+            return None, f"{domain} has no MX that DNS tells"
         host = answer.records[0].host
         found = await self._resolver.addresses(host, self._settings.delivery.families)
         for ip in found.records if isinstance(found, Found) else ():
@@ -188,7 +191,7 @@ class Doctor:
             except OSError as error:
                 return False, f"{host}: {error.strerror or error or 'no answer'}"
             return line.startswith("220"), f"{host} says {line}"
-        return False, f"{host} has no address"
+        return None, f"{host} has no address that DNS tells"
 
     async def _own_records(self) -> list[Finding]:
         report = (await self._check_domain(self._platform)).report
@@ -207,7 +210,8 @@ class Doctor:
         domain = self._return_path
         problem = await return_path_problem(self._resolver, domain)
         if problem is not None:
-            return [doctor.bad("return_path", domain, problem, "publish MX and SPF for it")]
+            text = problem.removeprefix(f"the return path {domain} ")
+            return [doctor.bad("return_path", domain, text, "publish MX and SPF for it")]
         results = await spf.evaluate(
             self._resolver,
             mail_from=Address(ANYBODY, domain),
