@@ -864,3 +864,18 @@ async def test_a_number_that_the_operator_allowed_is_connected_to(bench: Bench) 
     async with bench.server("127.0.0.1") as server:
         outcome = await bench.probe(upstream(server.port, host="127.0.0.1"))
     assert outcome.passed
+
+
+@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
+@pytest.mark.parametrize(
+    "greeting",
+    [b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n", b"+OK POP3 ready\r\n", b"HTTP/1.1 400 Bad\r\n"],
+)
+async def test_the_server_for_reading_mail_is_not_the_one_for_sending(
+    bench: Bench, tls: Tls, greeting: bytes
+) -> None:
+    async with bench.server(implicit_tls=tls is Tls.IMPLICIT) as server:
+        server.tell(At.BANNER, dataclasses.replace(NOT_SMTP, raw=greeting))
+        outcome = await bench.probe(upstream(server.port, tls=tls))
+    assert bench.told()[-1] == "greeting failed server.not_smtp"
+    assert outcome.refusal is None
