@@ -80,7 +80,7 @@ class Plan:
         return _hop(self.route, recipient, sender)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
     """One row of the ladder: what a rung needs, and what it gives."""
 
@@ -132,11 +132,43 @@ def _platform_if_published(sender: Sender, proven: Proven, platform: Platform) -
 
 
 LADDER = (
-    _Step(Rung.UPSTREAM, Proof.CREDENTIALS, _no_login, True, False, True, _own_if_published),
-    _Step(Rung.OWN, Proof.DKIM, _no_own_key, True, True, True, _own_and_platform),
+    _Step(
+        rung=Rung.UPSTREAM,
+        proof=Proof.CREDENTIALS,
+        missing=_no_login,
+        own_address=True,
+        tracked=False,
+        null=True,
+        signs=_own_if_published,
+    ),
+    _Step(
+        rung=Rung.OWN,
+        proof=Proof.DKIM,
+        missing=_no_own_key,
+        own_address=True,
+        tracked=True,
+        null=True,
+        signs=_own_and_platform,
+    ),
     # SPF looks at the return path: it has to be the own address, and where there is none SPF proves nothing.
-    _Step(Rung.OWN, Proof.SPF, _no_own_spf, True, False, False, _platform_if_published),
-    _Step(Rung.DEFAULT, Proof.PLATFORM, _nothing, False, True, True, _platform),
+    _Step(
+        rung=Rung.OWN,
+        proof=Proof.SPF,
+        missing=_no_own_spf,
+        own_address=True,
+        tracked=False,
+        null=False,
+        signs=_platform_if_published,
+    ),
+    _Step(
+        rung=Rung.DEFAULT,
+        proof=Proof.PLATFORM,
+        missing=_nothing,
+        own_address=False,
+        tracked=True,
+        null=True,
+        signs=_platform,
+    ),
 )
 """Of the rows of one rung the first whose needs are met is taken; its signatures say what it proves."""
 
