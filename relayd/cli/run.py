@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from relayd.cli.options import EX_CONFIG, config_option, set_option
 
+if TYPE_CHECKING:
+    from relayd.signing_process import Process
+
 
 @click.command("run")
 @config_option
 @set_option
-def run_command(config: Path, flags: tuple[str, ...]) -> None:
+@click.pass_obj
+def run_command(process: Process | None, config: Path, flags: tuple[str, ...]) -> None:
     """Run the daemon in the foreground, until SIGTERM.
 
     SIGHUP reads the config again; when anything is wrong with it, the old one stays.
@@ -24,10 +29,6 @@ def run_command(config: Path, flags: tuple[str, ...]) -> None:
       relayd run -c relayd.yaml
       RELAYD_DELIVERY__ANSWER_WITHIN=0s relayd run -c relayd.yaml
     """
-    from relayd.signing_process import fork
-
-    process = fork()  # before the rest is in memory, and before there are threads
-
     from relayd.cli.check_config import show
     from relayd.config import ConfigErrors, read, variable
 
