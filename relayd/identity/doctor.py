@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from relayd.core import blocklists, doctor
@@ -78,15 +78,20 @@ class Doctor:
         addresses = self._egress.addresses
         checks: list[tuple[str, str, Awaitable[Iterable[Finding]]]] = [
             ("addresses", "", self._addresses()),
-            ("hostname", self._settings.hostname, self._hostname()),
-            *(("ptr", ip, self._ptr(ip)) for ip in addresses),
-            ("port_25", "", self._port_25()),
+            *(self._direct(addresses) if self._settings.platform.smarthost is None else ()),
             ("own_records", self._platform, self._own_records()),
             ("return_path", self._return_path, self._bounces()),
             *(("blocklist", asked, self._listed(asked)) for asked in (*addresses, self._platform)),
         ]
         found = await asyncio.gather(*(self._ended(*check) for check in checks))
         return [known, *(finding for group in found for finding in group)]
+
+    def _direct(self, addresses: Sequence[str]) -> Iterator[tuple[str, str, Awaitable[Iterable[Finding]]]]:
+        """What matters to those whose mail goes to the recipients' servers by itself."""
+        yield "hostname", self._settings.hostname, self._hostname()
+        for ip in addresses:
+            yield "ptr", ip, self._ptr(ip)
+        yield "port_25", "", self._port_25()
 
     async def _ended(
         self, check: str, about: str, looking: Awaitable[Iterable[Finding]]
@@ -162,9 +167,6 @@ class Doctor:
         return [doctor.ok("ptr", ip, f"is called {back[0]}, which leads back")]
 
     async def _port_25(self) -> list[Finding]:
-        smarthost = self._settings.platform.smarthost
-        if smarthost is not None:
-            return [doctor.ok("port_25", smarthost.host, "a smarthost is set, so port 25 isn't needed")]
         port = self._settings.delivery.mx_port
         outcomes = await asyncio.gather(*(self._greeted(domain, port) for domain in LARGE))
         good = [text for reached, text in outcomes if reached]
