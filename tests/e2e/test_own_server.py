@@ -172,6 +172,20 @@ async def test_new_settings_through_the_api_are_probed_and_confirm_whose_address
         await hand_in(daemon, invoice("one@customer.example"))
         await server.wait_for(1)
 
+        server.users[OWN] = SECOND
+        server.logins.clear()
+        for connection in tuple(server._tasks):
+            connection.cancel()
+        await daemon.command("sender", "set", "acme", "if_unproven=hold")
+        await hand_in(daemon, invoice("two@customer.example"))
+        await daemon.until(lambda: bool(said(daemon, "held")), "held after one try")
+        assert server.logins == [(OWN, False)]
+        (tmp_path / "password").write_text(SECOND)
+        code, _, err = await daemon.command("sender", "set", "acme", "--password-file", words[-1])
+        assert code == 0, err
+        await server.wait_for(2)
+        assert [taken for _, taken in server.logins].count(False) == 1
+
 
 async def test_a_server_that_anybody_may_run_confirms_nothing(make_world: Any, tmp_path: Path) -> None:
     async with own_server(make_world, tmp_path, confirmed=False) as (world, _):
