@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -27,8 +26,6 @@ from relayd.core.settings import Settings
 from relayd.identity import spf
 from relayd.identity.domainreport import Shown
 from relayd.identity.returnpaths import ANYBODY, Egress, return_path_problem
-
-log = logging.getLogger("relayd.identity.doctor")
 
 LARGE = ("gmail.com", "outlook.com", "gmx.net")
 """Domains whose mail servers let everybody connect: where none of them answers, port 25 is closed."""
@@ -49,7 +46,7 @@ class Guard(Protocol):
 
 
 class Doctor:
-    """Looks at everything that is seen from outside. `host_findings` looks at the machine."""
+    """Looks at everything that is seen from outside; `identity.hostcheck` looks at the machine."""
 
     def __init__(
         self,

@@ -72,7 +72,7 @@ class Reporter:
         self._ours = ours
         self._egress = egress
         self._clock = clock
-        self._last: OrderedDict[str, Shown] = OrderedDict()
+        self._last: OrderedDict[str, tuple[Ours, Shown]] = OrderedDict()
         self._turns = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     def show(self, domain: str) -> Shown:
@@ -80,9 +80,11 @@ class Reporter:
         provider = mailproviders.of_domain(domain)
         if provider is not None:
             return Shown(report=domainreport.shared(domain, provider.name), looked_at=None)
-        if (last := self._last.get(domain)) is not None:
+        ours = self._ours()
+        known, last = self._last.get(domain, (None, None))
+        if last is not None and known == ours:  # with a new key, something else is to be published
             return last
-        lines = domainreport.to_publish(domain, self._ours())
+        lines = domainreport.to_publish(domain, ours)
         return Shown(report=Report(domain=domain, lines=lines), looked_at=None)
 
     async def check(self, domain: str) -> Shown:
@@ -91,11 +93,10 @@ class Reporter:
         if shown.report.provider is not None:
             return shown
         async with self._turns:
-            report = await _Look(
-                domain, self._resolver, self._authority, self._ours(), self._egress()
-            ).report()
+            ours = self._ours()
+            report = await _Look(domain, self._resolver, self._authority, ours, self._egress()).report()
         shown = Shown(report=report, looked_at=self._clock())
-        self._last[domain] = shown
+        self._last[domain] = ours, shown
         self._last.move_to_end(domain)
         while len(self._last) > KEPT:
             self._last.popitem(last=False)

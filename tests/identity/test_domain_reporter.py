@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -192,3 +193,14 @@ async def test_who_publishes_after_a_look_and_looks_again_is_told_the_truth(benc
     assert (await bench.lines())[Purpose.SPF].state is State.MISSING
     bench.others.set("acme.example", "TXT", "v=spf1 include:spf.my.platform.example -all")
     assert (await bench.lines())[Purpose.SPF].state is State.OK
+
+
+async def test_with_a_new_key_what_to_publish_is_new_too(bench: Bench) -> None:
+    await bench.reporter.check("acme.example")
+    second = OurKey(selector="r2", public_key=b"second")
+    bench.reporter._ours = lambda: dataclasses.replace(OURS, keys=(second, KEY))
+    shown = bench.reporter.show("acme.example")
+    assert shown.looked_at is None
+    assert [line.text for line in shown.report.lines[:2]] == [KEY.record, second.record]
+    assert (await bench.reporter.check("acme.example")).looked_at == NOW
+    assert bench.reporter.show("acme.example").looked_at == NOW
