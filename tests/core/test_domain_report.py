@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,9 +81,7 @@ def test_the_platform_itself_publishes_the_key_and_needs_no_delegation() -> None
 
 
 def test_without_an_include_nothing_is_said_about_spf() -> None:
-    ours = Ours(
-        **{name: getattr(OURS, name) for name in Ours.__slots__ if name != "spf_include"}, spf_include=None
-    )
+    ours = dataclasses.replace(OURS, spf_include=None)
     assert Purpose.SPF not in {line.purpose for line in report.to_publish("acme.example", ours)}
 
 
@@ -107,13 +107,25 @@ def test_aliases_to_the_platform_are_good() -> None:
 
 
 def test_while_the_key_is_changed_both_selectors_hold_one() -> None:
-    ours = Ours(**{name: getattr(OURS, name) for name in Ours.__slots__ if name != "keys"}, keys=(R2, R1))
+    ours = dataclasses.replace(OURS, keys=(R2, R1))
     first, second = keys(view(R1.record), view(R2.record), (view(ALIAS1), view(ALIAS2)), ours)
     assert (first.state, second.state) == (State.OK, State.OK)
     first, second = keys(view(R1.record), view(R1.record), ours=ours)
     assert (first.state, second.state) == (State.OK, State.WRONG)
     assert codes(second)[0] is Code.KEY_OTHER
     assert second.text == R2.record
+
+
+def test_a_new_key_that_is_not_published_yet_is_nobodys_fault() -> None:
+    ours = dataclasses.replace(OURS, keys=(R2, R1))
+    first, second = keys(view(R1.record), view(), (view(ALIAS1), view(ALIAS2)), ours)
+    assert (first.state, first.needed) == (State.OK, True)
+    assert (second.state, codes(second)) == (State.OK, [Code.ALIAS_READY])
+    # with the key as text it is wanted, and not needed as long as the old one counts
+    first, second = keys(view(R1.record), ours=ours)
+    assert (second.state, second.needed, codes(second)[0]) == (State.MISSING, False, Code.KEY_MISSING)
+    first, second = keys(ours=ours)
+    assert (first.needed, second.needed) == (True, True)
 
 
 @pytest.mark.parametrize(
