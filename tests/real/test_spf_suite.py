@@ -29,9 +29,10 @@ Zone = Mapping[str, list[tuple[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def suite(pytestconfig: pytest.Config) -> list[Mapping[str, Any]]:
+def suite(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> list[Mapping[str, Any]]:
     """Its scenarios. Skips where the package can't be had."""
-    folder = Path(pytestconfig.cache.mkdir("pyspf"))
+    cache = getattr(pytestconfig, "cache", None)  # pytest can be told to keep none
+    folder = Path(cache.mkdir("pyspf")) if cache else tmp_path_factory.mktemp("pyspf")
     archive = folder / "pyspf-2.0.14.tar.gz"
     if not archive.exists():
         wanted = folder / "requirements.txt"
