@@ -1,10 +1,13 @@
-"""`relayd demo`: the real daemon, a world of servers on loopback, six invoices and what becomes of them."""
+"""`relayd demo`: the real daemon, a world of servers on loopback, six invoices and what becomes of them, and
+a customer who climbs the ladder.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import math
 import os
 import pwd
 import shutil
@@ -23,13 +26,14 @@ import yaml
 from rich.console import Console
 
 from relayd import dkimkeys
+from relayd.cli.demo_climb import Api, Climb
 from relayd.cli.demo_report import Outcome, Report
 from relayd.cli.options import EX_UNAVAILABLE
 from relayd.sandbox import invoices
 from relayd.sandbox.demo import CASES, SELECTOR, Case, World
 
 PATIENCE = 45.0
-"""Seconds for everything: the demo ends within a minute, whatever happens."""
+"""Seconds for everything before the end: the demo ends within a minute, whatever happens."""
 
 _LOOK_AGAIN = 0.05  # seconds between looks at a file that another process writes
 _DAEMON = (sys.executable, "-c", "from relayd.cli import main; main()")
@@ -42,8 +46,9 @@ _DAEMON = (sys.executable, "-c", "from relayd.cli import main; main()")
 def demo_command(stay: bool) -> None:
     """See what relayd does, on this machine alone.
 
-    An invoicing app sends six invoices for three customers. Nothing leaves the machine, nothing is left
-    behind. Exit 0 when everything came out as it should, 1 when anything did not.
+    An invoicing app sends six invoices for three customers. Then it adds a fourth one, who climbs from the
+    default address to its own: confirmed, proven by SPF, proven by DKIM. Nothing leaves the machine, nothing
+    is left behind. Exit 0 when everything came out as it should, 1 when anything did not.
 
     \b
     Examples:
@@ -78,12 +83,14 @@ class _Demo:
         self._log = folder / "daemon.log"
         self._console = console
         self._report = Report(console)
-        self._port = _free_port()
+        self._port, api, pages = _free_ports(3)
+        self._api, self._pages = f"127.0.0.1:{api}", f"127.0.0.1:{pages}"
         self._events: list[dict[str, Any]] = []
         self._answers: dict[str, invoices.Answer] = {}
+        self._untold = 0.0  # events up to this seq are not shown one by one
 
     async def run(self, *, stay: bool) -> int:
-        started = time.monotonic()
+        started, ends = time.monotonic(), asyncio.get_running_loop().time() + PATIENCE
         me = asyncio.current_task()
         assert me is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # so that nothing is left
@@ -92,20 +99,29 @@ class _Demo:
             try:
                 await stack.enter_async_context(world.opened())
             except OSError as error:
-                raise _Failed(f"its servers need 127.0.0.1 to 127.0.0.5 as addresses ({error})") from error
+                raise _Failed(f"its servers need 127.0.0.1 to 127.0.0.6 as addresses ({error})") from error
             self._write_config(world)
             user = _unprivileged(self._folder)
             self._report.opening(world, user=user, config=self._config, port=self._port)
             process = await stack.enter_async_context(self._daemon(user))
             following = asyncio.create_task(self._follow(process))
             stack.callback(following.cancel)
-            await self._send(world)
+            await self._send(world, ends)
             outcomes = [self._outcome(world, case) for case in CASES]
-            good = self._report.closing(outcomes, seconds=time.monotonic() - started)
+            self._report.invoices(outcomes)
+            steps = await self._climb(world, ends)
+            good = self._report.closing(outcomes, steps, seconds=time.monotonic() - started)
             if not good:
                 self._report.log(self._log)
             if stay:
-                self._report.staying(world, config=self._config, port=self._port, program=_program())
+                self._report.staying(
+                    world,
+                    config=self._config,
+                    port=self._port,
+                    api=self._api,
+                    pages=self._pages,
+                    program=_program(),
+                )
                 await self._stay(world, process)
         return 0 if good else 1
 
@@ -123,7 +139,9 @@ class _Demo:
 
     def _write_config(self, world: World) -> None:
         ca_file = world.authority.write(self._folder / "ca.pem")
-        settings = world.settings(state_dir=self._state, port=self._port, ca_file=ca_file)
+        settings = world.settings(
+            state_dir=self._state, port=self._port, api=self._api, pages=self._pages, ca_file=ca_file
+        )
         self._config.touch(mode=0o600)  # it holds a password
         self._config.write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
 
@@ -172,10 +190,10 @@ class _Demo:
 
     # the invoices
 
-    async def _send(self, world: World) -> None:
+    async def _send(self, world: World, ends: float) -> None:
         """Hand in all invoices at once, and wait until every one has ended."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout_at(ends):
                 await asyncio.gather(*(self._hand_in(case) for case in CASES))
                 await _until(lambda: all(self._ended(case) for case in CASES))
                 # what an upstream took has a little more way to go
@@ -185,12 +203,16 @@ class _Demo:
             self._console.print("[bold red]Some invoices had no end in time.[/]")
 
     async def _hand_in(self, case: Case) -> None:
-        number = case.invoice.number
         self._report.handed_in(case)
+        await self._submit(case.invoice)
+
+    async def _submit(self, invoice: invoices.Invoice) -> invoices.Answer:
         try:
-            self._answers[number] = await invoices.hand_in(case.invoice, host="127.0.0.1", port=self._port)
+            answer = await invoices.hand_in(invoice, host="127.0.0.1", port=self._port)
         except Exception as error:  # whatever a client library raises: it is one invoice's outcome
-            self._answers[number] = invoices.Answer(code=0, text=f"{type(error).__name__}: {error}")
+            answer = invoices.Answer(code=0, text=f"{type(error).__name__}: {error}")
+        self._answers[invoice.number] = answer
+        return answer
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         """Read the status log as it grows, as an app may, and show each event."""
@@ -202,8 +224,32 @@ class _Demo:
                 *lines, rest = (rest + log.read()).split("\n")
                 for line in lines:
                     self._events.append(json.loads(line))
-                    self._report.event(self._events[-1])
+                    if self._events[-1]["seq"] > self._untold:
+                        self._report.event(self._events[-1])
                 await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _climb(self, world: World, ends: float) -> dict[str, list[str]]:
+        """The fourth customer's way up; gives what came out wrong at each step."""
+        api = Api(place=self._api, token=world.token)
+        self._untold = math.inf
+        try:
+            return await Climb(
+                world=world, api=api, report=self._report, hand_in=self._submit, command=self._command
+            ).run(ends)
+        finally:
+            self._untold = api.seq
+            await api.close()
+
+    async def _command(self, *words: str) -> tuple[int, str]:
+        """`relayd WORDS -c FILE`, as a person beside the daemon calls it; gives exit code and output."""
+        process = await asyncio.create_subprocess_exec(
+            *(*_DAEMON, *words, "-c", str(self._config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = (await process.communicate())[0].decode(errors="replace")
+        assert process.returncode is not None
+        return process.returncode, output
 
     def _of(self, case: Case) -> list[dict[str, Any]]:
         return [event for event in self._events if event.get("ref") == case.invoice.number]
@@ -241,11 +287,12 @@ async def _until(true: Callable[[], bool]) -> None:
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _unprivileged(folder: Path) -> str | None:

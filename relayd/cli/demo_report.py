@@ -15,7 +15,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from relayd.cli.domain import SIGNS
 from relayd.cli.lines import ACTORS
+from relayd.sandbox import climb
 from relayd.sandbox.demo import CASES, Case, World
 from relayd.sandbox.invoices import Answer
 from relayd.sandbox.record import Received
@@ -123,8 +125,8 @@ class Report:
         line.append(f"  {what}" if what else "", style="dim")
         self._console.print(line, soft_wrap=True)
 
-    def closing(self, outcomes: Sequence[Outcome], *, seconds: float) -> bool:
-        """The receivers' view, the app's view, the verdict; True when all is as it should be."""
+    def invoices(self, outcomes: Sequence[Outcome]) -> None:
+        """The receivers' view, then the app's."""
         self._heading("What the receivers got")
         for outcome in outcomes:
             if outcome.seen is not None and outcome.received is not None:
@@ -138,22 +140,87 @@ class Report:
         self._heading("The status of each invoice")
         for outcome in outcomes:
             self._status(outcome)
-        wrong = [outcome for outcome in outcomes if outcome.problems()]
-        for outcome in wrong:
-            for problem in outcome.problems():
-                self._console.print(
-                    f"[bold red]wrong[/] {outcome.case.invoice.number} {escape(problem)}", soft_wrap=True
-                )
-        good = len(outcomes) - len(wrong)
-        style = "bold red" if wrong else "bold green"
-        summary = f"{good} of {len(outcomes)} invoices came out as they should"
-        self._console.print(f"[{style}]{summary}[/] [dim]({seconds:.1f} s)[/]")
-        return not wrong
+
+    def closing(
+        self, outcomes: Sequence[Outcome], steps: Mapping[str, Sequence[str]], *, seconds: float
+    ) -> bool:
+        """The verdict; True when all is as it should be. `steps` has what is wrong at each."""
+        self._heading("Did it come out right?")
+        numbers = {outcome.case.invoice.number: outcome.problems() for outcome in outcomes}
+        named = {f"step {name}:": problems for name, problems in steps.items()}
+        right = [self._verdict(numbers, "invoices"), self._verdict(named, "steps of the ladder")]
+        self._console.print(f"[dim]after {seconds:.1f} s[/]")
+        return all(right)
+
+    def _verdict(self, found: Mapping[str, Sequence[str]], what: str) -> bool:
+        for name, problems in found.items():
+            for problem in problems:
+                self._console.print(f"[bold red]wrong[/] {name} {escape(problem)}", soft_wrap=True)
+        good = sum(not problems for problems in found.values())
+        style = "bold green" if good == len(found) else "bold red"
+        self._console.print(f"[{style}]{good} of {len(found)} {what} came out as they should[/]")
+        return good == len(found)
+
+    # the climb
+
+    def climbing(self, name: str, domain: str) -> None:
+        self._heading(f"A customer climbs the ladder: {name}, {domain}")
+
+    def step(self, number: int, title: str) -> None:
+        self._console.print(f"\n  [bold]{number}[/]  [bold]{escape(title)}[/]")
+
+    def said(self, who: str, text: str) -> None:
+        """Something that somebody did or saw."""
+        self._row(who, Text(text))
+
+    def record(self, record: Mapping[str, Any], *, publish: bool) -> None:
+        """How a record stands, in a look at the domain; `publish`: with what has to be put there."""
+        there = record["state"] == "ok"
+        sign, colour = SIGNS[record["state"] if record["needed"] or there else "warning"]
+        state = record["state"] + ("" if record["needed"] or there else " (optional)")
+        line = Text.assemble((f"{sign} ", colour), f"{record['name']} ", (state, colour))
+        if there or not publish:
+            self._row("", line)
+            return
+        self._row("", line.append(f"; publish {record['type']}"))
+        self._row("", Text(f"  {record['value']}"))
+
+    def standing(
+        self, sender: Mapping[str, Any], events: Sequence[str], number: str, seen: Seen | None
+    ) -> None:
+        """What the receiver saw, beside what the API says."""
+        if seen is not None:
+            self._row(number, Text.assemble("From ", (seen.header_from, "bold")))
+            if seen.reply_to:
+                self._row("", Text(f"Reply-To {seen.reply_to}"))
+            self._row("", Text(f"return path {_short(seen.return_path)}, SPF {seen.spf}"))
+            passed = f" by {' and '.join(seen.aligned_by)}" if seen.aligned_by else ""
+            judged = (f"DMARC {seen.dmarc}{passed}", "green" if seen.dmarc == "pass" else "bold red")
+            self._row("", Text.assemble(f"DKIM d={', '.join(seen.signed_by) or 'none'}; ", judged))
+        mark = ("! ", "bold red") if sender["todo"] else ("✓ ", "green")
+        rung = f"wanted {sender['wanted']}, rung {sender['rung']}, "
+        why = sender["reason"] or f"proof {sender['proof']}"
+        by = f", confirmed by {sender['confirmed_by']}" if sender["confirmed"] else ", not confirmed"
+        self._row("the API", Text.assemble(mark, rung, why, by))
+        for first in sender["todo"][:1]:
+            self._row("todo", Text(f"{self._in_language(first['text'])}"))
+        if later := sender["tasks"][1:]:
+            self._row("", Text(f"then {', '.join(later)}"))
+        self._row("events", Text(", ".join(dict.fromkeys(events)), style="dim"))
+
+    def _row(self, name: str, text: Text) -> None:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=7)
+        text.overflow = "fold"
+        table.add_row(Text(name, style="dim"), text)
+        self._console.print(Padding(table, (0, 0, 0, 5)))
+
+    # afterwards
 
     def arrived(self, server: str, received: Received, seen: Seen) -> None:
         self._receipt("new", server, received, seen)
 
-    def staying(self, world: World, *, config: Path, port: int, program: str) -> None:
+    def staying(self, world: World, *, config: Path, port: int, api: str, pages: str, program: str) -> None:
         self._heading("It keeps running; Ctrl-C ends it")
         known = f"{CASES[3].invoice.number}"
         lines = [
@@ -162,6 +229,11 @@ class Report:
             ("To may be", "anybody@hotel.example, anybody@council.example, anybody@lawyers.example"),
             ("the status of one invoice", f"{program} status {known} -c {config}"),
             ("everything that happens", f"{program} log --follow -c {config}"),
+            (
+                "the API",
+                f"curl -H 'Authorization: Bearer {world.token}' http://{api}/api/v1/senders/{climb.ID}",
+            ),
+            ("the page of a confirmation mail", f"http://{pages}/confirm/…, as in the mail"),
             ("what an answer means", f'{program} explain "550 5.7.26 Unauthenticated mail is prohibited"'),
             ("ask its DNS", f"dig @{world.names.host} -p {world.names.port} _dmarc.acme.example TXT"),
         ]
@@ -229,6 +301,12 @@ class Report:
 
     def _in_language(self, texts: Mapping[str, str] | None) -> str:
         return (texts or {}).get(self._language) or (texts or {}).get("en", "")
+
+
+def _short(address: str) -> str:
+    """A token is told from a name by its length; nobody reads it."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:8]}…{at}{domain}" if len(local) > 40 else address
 
 
 def _language() -> str:

@@ -1,4 +1,4 @@
-"""The world of `relayd demo`: a platform, three of its customers, and the servers that their mail goes to.
+"""The world of `relayd demo`: a platform, its customers, and the servers that their mail goes to.
 
 Everything is on loopback; names live in a zone of their own. The config that the daemon gets has no switch
 that turns a check off: it names this zone's server, this authority and these networks.
@@ -16,7 +16,7 @@ from typing import Self
 
 import aiosmtplib
 
-from relayd.sandbox import script
+from relayd.sandbox import climb, script
 from relayd.sandbox.certificates import Authority
 from relayd.sandbox.invoices import Invoice
 from relayd.sandbox.receiver import Receiver
@@ -44,7 +44,8 @@ relay.{PLATFORM}                A     {EGRESS}
 krueger-flowers.example         MX    10 mx.provider.example
 krueger-flowers.example         TXT   v=spf1 ip4:192.0.2.25 -all
 _dmarc.krueger-flowers.example  TXT   v=DMARC1; p=reject
-mx.provider.example             A     127.0.0.2
+mx.provider.example             A     127.0.0.6
+ns.provider.example             A     {EGRESS}
 
 # a customer that published the platform's key in its own domain
 acme.example                    MX    10 mx.provider.example
@@ -65,7 +66,7 @@ council.example                 MX    10 mx.council.example
 mx.council.example              A     127.0.0.3
 lawyers.example                 MX    10 mx.lawyers.example
 mx.lawyers.example              A     127.0.0.4
-"""
+{climb.ZONE}"""
 
 KRUEGER, ACME, GLOBEX = "laden@krueger-flowers.example", "billing@acme.example", "invoices@globex.example"
 
@@ -147,6 +148,14 @@ CASES = (
 )
 
 
+_MAIL_SERVERS = (
+    ("hotel", "127.0.0.2"),
+    ("council", "127.0.0.3"),
+    ("lawyers", "127.0.0.4"),
+    ("provider", "127.0.0.6"),  # with the customers' own mailboxes
+)
+
+
 class World:
     """The servers, as long as `opened` lasts."""
 
@@ -156,6 +165,7 @@ class World:
         self.zone.add(f"{SELECTOR}._domainkey.{PLATFORM}", "TXT", dkim_record)
         self.names = NameServer(self.zone)
         self.password = secrets.token_urlsafe(12)
+        self.token = secrets.token_urlsafe(24)
         self.mail_servers: list[Receiver] = []
         self.upstream = Receiver(
             name="smtp.globex.example",
@@ -169,11 +179,11 @@ class World:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:
-        """All servers listen. Raises OSError where 127.0.0.2 to 127.0.0.5 are not this machine's."""
+        """All servers listen. Raises OSError where 127.0.0.2 to 127.0.0.6 are not this machine's."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.names)
             port = 0
-            for name, host in (("hotel", "127.0.0.2"), ("council", "127.0.0.3"), ("lawyers", "127.0.0.4")):
+            for name, host in _MAIL_SERVERS:
                 receiver = Receiver(
                     name=f"mx.{name}.example",
                     host=host,
@@ -182,7 +192,7 @@ class World:
                 )
                 port = (await stack.enter_async_context(receiver)).port  # one mx_port for all
                 self.mail_servers.append(receiver)
-            hotel, council, lawyers = self.mail_servers
+            hotel, council, lawyers, _ = self.mail_servers
             hotel.tell_recipient("nobody@hotel.example", script.UNKNOWN_USER)
             council.tell_recipient("full@council.example", script.MAILBOX_FULL)
             lawyers.tell_recipient("kanzlei@lawyers.example", script.GREYLISTED, None)
@@ -211,6 +221,22 @@ class World:
     def seen(self, received: Received) -> Seen:
         return look_at(received, self.zone)
 
+    async def mailbox(self, address: str) -> Received:
+        """The first mail for a customer's own address, as soon as it is there."""
+        provider = self.mail_servers[-1]
+
+        def there() -> Received | None:
+            return next((each for each in provider.received if address in each.recipients), None)
+
+        await provider.until(lambda: there() is not None)
+        found = there()
+        assert found is not None
+        return found
+
+    def publish(self, name: str, kind: str, value: str) -> None:
+        """Somebody edits their zone: this record in place of those of its kind."""
+        self.zone.set(name, kind, value)
+
     async def _forward(self) -> None:
         """The customer's server sends on what it took, from its own address, as it would to the real MX."""
         council = self.mail_servers[1]
@@ -230,8 +256,10 @@ class World:
                 start_tls=False,
             )
 
-    def settings(self, *, state_dir: Path, port: int, ca_file: Path) -> Mapping[str, object]:
-        """The config file's content, complete."""
+    def settings(
+        self, *, state_dir: Path, port: int, api: str, pages: str, ca_file: Path
+    ) -> Mapping[str, object]:
+        """The config file's content, complete. `api` and `pages` are where HTTP is served, `host:port`."""
         return {
             "hostname": f"relay.{PLATFORM}",
             "state_dir": str(state_dir),
@@ -240,6 +268,7 @@ class World:
                 "domain": PLATFORM,
                 "name": "Platform",
                 "return_path": f"bounce.{PLATFORM}",
+                "spf_include": PLATFORM,
                 "dkim": {"selector": SELECTOR, "key_file": "keys/r1.pem"},
             },
             "senders": {
@@ -268,11 +297,18 @@ class World:
             "delivery": {
                 "mx_port": self.mail_servers[0].port,
                 "families": ["ipv4"],
+                "egress": [EGRESS],
                 "retry_after": ["2s"],
                 "answer_within": "5s",
             },
             "tls": {"ca_file": str(ca_file)},
             "dns": {"nameservers": [self.names.address]},
+            "http": {
+                "listen": api,
+                "tokens": [{"name": "app", "token": self.token, "role": "app"}],
+                "public_listen": pages,
+                "public_url": f"http://{pages}",
+            },
             "allow_private": {"delivery": ["127.0.0.0/8"], "upstreams": ["127.0.0.0/8"]},
         }
 

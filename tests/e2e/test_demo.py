@@ -7,7 +7,6 @@ import io
 import os
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,9 @@ from rich.console import Console
 
 from relayd.cli import demo as demo_module
 from relayd.cli import demo_report
-from relayd.sandbox.demo import CASES, PLATFORM
+from relayd.dkimkeys import KeyRing
+from relayd.sandbox import climb
+from relayd.sandbox.demo import CASES, PLATFORM, World
 
 COMMAND = (sys.executable, "-c", "from relayd.cli import main; main()", "demo")
 
@@ -38,11 +39,14 @@ def about(output: str, heading: str, number: str) -> str:
     return re.split(r"\n  \S", section.partition(f"  {number}  ")[2])[0]
 
 
-async def test_every_invoice_comes_out_as_it_should_within_a_minute() -> None:
-    process = await start()
+async def test_every_invoice_comes_out_as_it_should_within_a_minute_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    process = await start(TMPDIR=str(tmp_path))
     async with asyncio.timeout(60):
         output = (await process.communicate())[0].decode()
     assert process.returncode == 0, output
+    assert os.listdir(tmp_path) == []
     assert "6 of 6 invoices came out as they should" in output
     assert "\x1b" not in output  # piped output is plain
 
@@ -63,13 +67,39 @@ async def test_every_invoice_comes_out_as_it_should_within_a_minute() -> None:
         assert re.search(r"who must act +\S", told)
         assert re.search(r"what to do +\S", told)
     assert re.search(r"RE-1006 +deferred.*rate\.greylisted", output)
+    the_climb(output)
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    subprocess.run(
-        COMMAND, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, timeout=60
-    )
-    assert list(tmp_path.iterdir()) == []
+def the_climb(output: str) -> None:
+    """A customer whom the app adds gets from the default address to its own, a proof at a time."""
+    assert "4 of 4 steps of the ladder came out as they should" in output
+    climb = output.partition("climbs the ladder")[2].partition("Did it come out right?")[0]
+    _, add, confirm, spf, dkim = re.split(r"\n  \d  ", climb)
+    own, default = "From Bakkerij Peeters <facturen@peeters.example>", f"<bakkerij-peeters@{PLATFORM}>"
+
+    assert default in add
+    assert "Reply-To facturen@peeters.example" in add
+    assert "DMARC pass by dkim and spf" in add
+    assert re.search(r"a mail .*Bevestig uw adres facturen@peeters\.example.*, code \d{3} \d{3}", add)
+    assert re.search(r"http://127\.0\.0\.1:\d+/confirm/[a-z2-7]{32}", add)
+    assert "! wanted own, rung default, sender.unconfirmed, not confirmed" in add
+    assert re.search(r"todo +Confirm facturen@peeters\.example", add)
+
+    assert re.search(r"GET .*confirmed: no", confirm)  # scanners press links too
+    assert re.search(r"POST .*confirmed: yes, by link", confirm)
+    assert "peeters.example wrong; publish TXT" in confirm
+    assert "v=spf1 include:my.platform.example ip4:192.0.2.25 -all" in confirm
+    assert "! wanted own, rung default, sender.unproven, confirmed by link" in confirm
+
+    assert own in spf
+    assert "return path facturen@peeters.example, SPF pass" in spf
+    assert f"DKIM d={PLATFORM}; DMARC pass by spf" in spf
+    assert "✓ wanted own, rung own, proof spf, confirmed by link" in spf
+
+    assert own in dkim
+    assert re.search(rf"return path 2a.*@bounce\.{PLATFORM}", dkim)
+    assert f"DKIM d=peeters.example, {PLATFORM}; DMARC pass by dkim" in dkim
+    assert "✓ wanted own, rung own, proof dkim, confirmed by link" in dkim
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -85,16 +115,41 @@ async def test_it_stays_when_asked_and_ends_in_order(end: signal.Signals, tmp_pa
         process.send_signal(end)
         await process.communicate()
     assert process.returncode == 0
+    assert re.search(
+        rb"curl -H 'Authorization: Bearer \S+' http://127\.0\.0\.1:\d+/api/v1/senders/peeters", seen
+    )
+    assert re.search(rb"page of a confirmation mail +http://127", seen)
     assert os.listdir(tmp_path) == []  # the daemon has ended too, or it would have been in the way
 
 
-def test_what_comes_out_wrong_is_said_and_makes_the_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_out_wrong_is_said_and_makes_the_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An invoice with another From than it should have, and a key in the customer's zone that is not ours."""
     wrong = (replace(CASES[0], header_from="Somebody else <x@y.example>"), *CASES[1:])
     monkeypatch.setattr(demo_module, "CASES", wrong)
+    publish, not_ours = World.publish, KeyRing.open("r1", tmp_path / "r1.pem", make=True).keys[0].record
+
+    def published(world: World, name: str, kind: str, value: str) -> None:
+        publish(world, name, *(("TXT", not_ours) if kind == "CNAME" else (kind, value)))
+
+    monkeypatch.setattr(World, "publish", published)
     shown = io.StringIO()
     assert demo_module.demo(console=Console(file=shown, width=160)) == 1
     assert "wrong RE-1001 From: 'Blumen Krüger <blumen.krueger@" in shown.getvalue()
     assert "5 of 6 invoices came out as they should" in shown.getvalue()
+    assert "✗ r1._domainkey.peeters.example wrong" in shown.getvalue()
+    assert "wrong step dkim: rung: ('own', 'spf', None) instead of ('own', 'dkim', None)" in shown.getvalue()
+    assert "3 of 4 steps of the ladder came out as they should" in shown.getvalue()
+
+
+def test_a_climb_that_cannot_go_on_ends_at_once_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(climb, "SENDER", {**climb.SENDER, "send_as": "nowhere"})
+    shown = io.StringIO()
+    assert demo_module.demo(console=Console(file=shown, width=160)) == 1
+    assert "0 of 4 steps of the ladder came out as they should" in shown.getvalue()
+    assert re.search(r"wrong step add: .*422", shown.getvalue())
+    assert "wrong step dkim: it did not begin" in shown.getvalue()
 
 
 def test_an_invoice_of_which_nothing_is_known_is_wrong_in_every_way() -> None:

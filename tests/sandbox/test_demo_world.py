@@ -57,7 +57,9 @@ async def test_the_config_is_a_good_one(tmp_path: Path) -> None:
     world = World(RECORD)
     async with world.opened():
         ca_file = world.authority.write(tmp_path / "ca.pem")
-        settings = world.settings(state_dir=tmp_path, port=2525, ca_file=ca_file)
+        settings = world.settings(
+            state_dir=tmp_path, port=2525, api="127.0.0.1:8025", pages="127.0.0.1:8026", ca_file=ca_file
+        )
         path = tmp_path / "relayd.yaml"
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(dict(settings), allow_unicode=True))
