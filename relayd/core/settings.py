@@ -88,14 +88,15 @@ class Login(Model):
 class Dkim(Model):
     selector: Selector = _key(
         ...,
-        "The key is published at `<selector>._domainkey.<domain>`. A second selector follows from it, for the "
-        "change of the key: `r1` and `r2` are each other's. Not to be changed: customers' records name it.",
+        "The key is published at `<selector>._domainkey.<domain>`. A second selector follows from it, for "
+        "the change of the key: `r1` and `r2` are each other's. Not to be changed: customers' "
+        "records name it.",
         "r1",
     )
     key_file: KeyPath = _key(
         ...,
-        "PEM file with the private key. Made with an empty store only; missing later: exit 78. The key of the "
-        "second selector is beside it, in `<selector>.pem`.",
+        "PEM file with the private key. Made with an empty store only; missing later: exit 78. The key of "
+        "the second selector is beside it, in `<selector>.pem`.",
         "keys/r1.pem",
     )
 
