@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE = 20.0  # seconds until it answers
@@ -22,10 +24,23 @@ def why_not() -> str | None:
     return None if program("nsd") else "nsd is not installed (Debian: apt-get install nsd)"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Nsd:
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    zones: tuple[str, ...]
+
+    def publish(self, zone: str, text: str) -> None:
+        """Write the zone anew and have it read. Returns before it is served."""
+        (self.folder / f"{self.zones.index(zone)}.zone").write_text(text)
+        self.process.send_signal(signal.SIGHUP)
+
+
 @contextmanager
-def nsd(folder: Path, zones: Mapping[str, str], *, address: str = "127.0.0.1") -> Iterator[int]:
-    """Serve zone files, by zone, in the foreground; gives the port."""
-    port = _free_port(address)
+def nsd(folder: Path, zones: Mapping[str, str], *, address: str = "127.0.0.1") -> Iterator[Nsd]:
+    """Serve zone files, by zone, in the foreground."""
+    port = free_port(address)
     folder.mkdir(exist_ok=True)
     blocks = []
     for number, (zone, text) in enumerate(zones.items()):
@@ -41,14 +56,14 @@ def nsd(folder: Path, zones: Mapping[str, str], *, address: str = "127.0.0.1") -
     assert nsd_program is not None
     process = subprocess.Popen([nsd_program, "-d", "-c", str(folder / "nsd.conf")])
     try:
-        _wait(process, address, port, folder / "nsd.log")
-        yield port
+        wait(process, address, port, folder / "nsd.log")
+        yield Nsd(folder=folder, port=port, process=process, zones=tuple(zones))
     finally:
         process.terminate()
         process.wait(PATIENCE)
 
 
-def _free_port(address: str) -> int:
+def free_port(address: str) -> int:
     """One that is free for TCP and UDP; NSD takes no socket from us."""
     while True:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
@@ -61,7 +76,7 @@ def _free_port(address: str) -> int:
             return port
 
 
-def _wait(process: subprocess.Popen[bytes], address: str, port: int, log: Path) -> None:
+def wait(process: subprocess.Popen[bytes], address: str, port: int, log: Path) -> None:
     """Until it answers; each question waits a little for its answer."""
     with socket.socket(type=socket.SOCK_DGRAM) as asking:
         asking.settimeout(0.1)

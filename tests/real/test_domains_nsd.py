@@ -111,8 +111,8 @@ class Bench:
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder: Path = tmp_path_factory.mktemp("nsd")
-    with nsd(folder, ZONES) as port:
-        yield port
+    with nsd(folder, ZONES) as served:
+        yield served.port
 
 
 @pytest.fixture
