@@ -1,4 +1,4 @@
-"""TLS contexts, and what a certificate was worth.
+"""TLS contexts, and what a handshake came to; `certificates` looks into what the server showed.
 
 Two kinds of client: towards a mail exchanger encryption is taken as it comes (RFC 7435), because the
 alternative is clear text; towards a server that gets a password the certificate must stand for the name.
@@ -7,20 +7,16 @@ alternative is clear text; towards a server that gets a password the certificate
 from __future__ import annotations
 
 import functools
-import re
 import ssl
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509 import verification
+from typing import TYPE_CHECKING, Any
 
 from relayd.core.delivery import Tls, TlsFlaw
 from relayd.core.reply import clean
+
+if TYPE_CHECKING:
+    from relayd.net.certificates import Authorities
 
 
 def verified(ca_file: str | None = None) -> ssl.SSLContext:
@@ -64,7 +60,6 @@ class Contexts:
     ) -> None:
         self._ca_file = ca_file
         self._clock = clock
-        self._authorities = Authorities(ca_file)
         self.opportunistic = opportunistic()
         self._verified: dict[str | None, ssl.SSLContext] = {}
         if ca_file is not None:
@@ -80,63 +75,16 @@ class Contexts:
             self._verified[ca_file] = context
         return self._verified[ca_file]
 
+    @functools.cached_property
+    def _authorities(self) -> Authorities:
+        from relayd.net.certificates import Authorities  # here, because cryptography.x509 is 1 MiB
+
+        return Authorities(self._ca_file)
+
     def judged(self, ssl_object: Any, host: str, *, verified: bool) -> Tls:
         """What a handshake with this host came to."""
         valid = verified or self._authorities.vouch(chain(ssl_object), host, self._clock())
         return protection(ssl_object, valid=valid)
-
-
-class Authorities:
-    """Judges certificates that came with an unverified handshake, for the journal only.
-
-    The ssl module can either verify, and break the connection, or not look at all. So the chain that the
-    server showed is verified here, after the handshake.
-    """
-
-    def __init__(self, ca_file: str | None = None) -> None:
-        self._ca_file = ca_file
-
-    @functools.cached_property
-    def _store(self) -> verification.Store | None:
-        found = []
-        for path in (ssl.get_default_verify_paths().cafile, self._ca_file):
-            if path is not None:
-                found.extend(_certificates(path))
-        return verification.Store(found) if found else None
-
-    def vouch(self, chain: list[bytes], host: str, now: datetime) -> bool:
-        """Whether the chain (DER, the server's own first) stood for the host's name at that time."""
-        if self._store is None or not chain:
-            return False
-        try:
-            leaf, *between = (x509.load_der_x509_certificate(der) for der in chain)
-            verifier = (
-                verification.PolicyBuilder()
-                .store(self._store)
-                .time(now)
-                .build_server_verifier(x509.DNSName(host))
-            )
-            verifier.verify(leaf, between)
-        except (verification.VerificationError, UnsupportedAlgorithm, ValueError, TypeError):
-            return False
-        return True
-
-
-def _certificates(path: str) -> list[x509.Certificate]:
-    """Those of a PEM file that can be read; one odd authority must not cost us the others."""
-    found = []
-    try:
-        text = Path(path).read_bytes()
-    except OSError:
-        return []
-    for pem in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL):
-        try:
-            with warnings.catch_warnings():  # some authorities of the system are older than today's rules
-                warnings.simplefilter("ignore")
-                found.append(x509.load_pem_x509_certificate(pem))
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-    return found
 
 
 # Verification errors of OpenSSL (x509_vfy.h): the ssl module has numbers, no names.
@@ -163,23 +111,9 @@ def flaw(error: BaseException | None) -> TlsFlaw:
 
 def certificate_text(ssl_object: Any) -> str:
     """The certificate that the server showed, for people: for which names, by whom, until when."""
-    shown = chain(ssl_object)
-    try:
-        certificate = x509.load_der_x509_certificate(shown[0])
-        names = _names(certificate)
-        issuer = certificate.issuer.rfc4514_string()
-        until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
-    except (IndexError, ValueError, x509.ExtensionNotFound):
-        return "a certificate that can't be read"
-    return clean(f"certificate for {', '.join(names[:3]) or 'no name'} from {issuer}, valid until {until}")
+    from relayd.net import certificates
 
-
-def _names(certificate: x509.Certificate) -> list[str]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [str(name) for name in found.get_values_for_type(x509.DNSName)]
+    return certificates.text(chain(ssl_object))
 
 
 def protection(ssl_object: Any, *, valid: bool) -> Tls:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from relayd.net.tls import Authorities, Contexts, opportunistic, server_context, verified
+from relayd.net.certificates import Authorities
+from relayd.net.tls import Contexts, opportunistic, server_context, verified
 from relayd.sandbox.certificates import Authority, Certificate
 
 NOW = datetime.now(UTC)
