@@ -39,6 +39,9 @@ same)."""
 PATIENCE = 8.0
 """Seconds a look-up may take in all, with its one repetition. Monotonic, unlike LIFETIME."""
 CACHE_SIZE = 10_000
+HEAVY = 8192
+"""Octets of text in an answer that is remembered. What strangers publish could fill memory otherwise: an
+answer may have 64 KiB, and an SPF record names whatever its owner likes."""
 
 
 class Resolver:
@@ -171,7 +174,7 @@ class Resolver:
                 answer = await self._translated(key, read)
         except TimeoutError:
             answer = Trouble(text=f"no nameserver answered for {key[0]} {key[1]}")
-        if not isinstance(answer, Trouble) and answer.ttl > 0:
+        if not isinstance(answer, Trouble) and answer.ttl > 0 and _octets(answer) <= HEAVY:
             self._cache[key] = (self._clock() + answer.ttl, answer)
             self._cache.move_to_end(key)
             while len(self._cache) > self._size:
@@ -230,6 +233,12 @@ class Resolver:
         self._library.timeout = lifetime * 0.4  # for one nameserver; dnspython's 2 s of 5 s
         self._library.cache = None
         self._library.use_edns(0, 0, PAYLOAD)
+
+
+def _octets(answer: Found[Any] | Missing) -> int:
+    """Of texts; names and addresses are few (`rdata.KEPT`) and short."""
+    records = answer.records if isinstance(answer, Found) else ()
+    return sum(len(record) for record in records if isinstance(record, str))
 
 
 async def named_by_the_system(host: str) -> Found[str] | None:

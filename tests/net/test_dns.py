@@ -274,6 +274,18 @@ async def test_the_cache_is_bounded() -> None:
         assert names.asked("example.com", "MX") == 2
 
 
+async def test_answers_that_only_fill_memory_are_not_remembered() -> None:
+    """Ten thousand names with 64 KiB of text each would be 640 MiB; a customer's SPF record names them."""
+    async with asking() as (resolver, names):
+        names.zone.add("heavy.example", "TXT", *(f"{number:03}" + "x" * 1000 for number in range(20)))
+        names.zone.add("light.example", "TXT", "x" * 1000)
+        for _ in range(2):
+            for name in ("heavy.example", "light.example"):
+                assert isinstance(await resolver.txt(name), Found)
+        assert names.asked("light.example", "TXT") == 1
+        assert names.asked("heavy.example", "TXT") == 4  # each time over UDP, and then whole over TCP
+
+
 def test_no_answer_lives_longer_than_a_day() -> None:
     assert LONGEST_TTL == 86_400
 
