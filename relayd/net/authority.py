@@ -150,9 +150,16 @@ class Authority:
             self._ask_at = self._monotonic() + REST
 
     async def _servers(self, name: str) -> tuple[str, list[_Server]]:
-        """The nameservers of the zone that the name is in, one address each."""
+        """The nameservers of the zone that the name is in, one address each.
+
+        The walk begins above labels such as `_domainkey`. The resolver would be told that a name is missing
+        that somebody is just publishing, and believe that for an hour.
+        """
         labels = name.split(".")
-        for start in range(len(labels) - 1):  # a top level domain's servers have nothing to say about it
+        first = max((at + 1 for at, label in enumerate(labels) if label.startswith("_")), default=0)
+        for start in range(
+            first, len(labels) - 1
+        ):  # a top level domain's servers have nothing to say about it
             zone = ".".join(labels[start:])
             found = await self._resolver.ns(zone)
             if isinstance(found, Found):

@@ -33,7 +33,8 @@ ns.platform.example      A    127.0.0.3
 
 @dataclass(kw_only=True)
 class Bench:
-    resolving: Zone  # what the resolver answers from
+    names: NameServer  # that the resolver asks
+    resolving: Zone  # what it answers from
     first: NameServer
     second: NameServer
     resolver: Resolver
@@ -55,7 +56,14 @@ async def bench() -> AsyncIterator[Bench]:
         resolver = Resolver([names.address], lifetime=1.0, patience=1.0)
         operators = [first.address, second.address]
         authority = Authority(resolver, Guard(), operators=operators, patience=1.5)
-        yield Bench(resolving=names.zone, first=first, second=second, resolver=resolver, authority=authority)
+        yield Bench(
+            names=names,
+            resolving=names.zone,
+            first=first,
+            second=second,
+            resolver=resolver,
+            authority=authority,
+        )
         await resolver.close()
 
 
@@ -65,6 +73,13 @@ async def test_the_zones_own_servers_say_what_a_resolver_may_not_know_yet(bench:
     assert await bench.authority.txt("r1._domainkey.ACME.example.") == Told(
         answer=Found(records=("v=DKIM1; p=AAAA",), ttl=60), servers=("ns1.acme.example", "ns2.acme.example")
     )
+
+
+async def test_the_resolver_is_not_asked_about_a_name_that_may_not_be_there_yet(bench: Bench) -> None:
+    """What it hears to be missing it believes for as long as the zone says, whatever is published meanwhile."""
+    for name in ("r1._domainkey.acme.example", "_dmarc.acme.example"):
+        assert await bench.authority.txt(name) is not None
+    assert {query.name for query in bench.names.queries if "_" in query.name} == set()
 
 
 async def test_a_name_and_a_record_that_are_not_there_are_told_apart(bench: Bench) -> None:
