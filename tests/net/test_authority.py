@@ -76,7 +76,7 @@ async def test_the_zones_own_servers_say_what_a_resolver_may_not_know_yet(bench:
 
 
 async def test_the_resolver_is_not_asked_about_a_name_that_may_not_be_there_yet(bench: Bench) -> None:
-    """What it hears to be missing it believes for as long as the zone says, whatever is published meanwhile."""
+    """What it hears to be missing it believes for as long as the zone says, whatever comes meanwhile."""
     for name in ("r1._domainkey.acme.example", "_dmarc.acme.example"):
         assert await bench.authority.txt(name) is not None
     assert {query.name for query in bench.names.queries if "_" in query.name} == set()
