@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
@@ -13,10 +12,12 @@ def synchronised() -> bool | None:
     """As a time service told the kernel; None where we may not ask. False may mean that the machine around
     this virtual one keeps the clock."""
     try:
+        import ctypes  # only here: it may want to make code at run time, which the unit forbids
+
         library = ctypes.CDLL(None, use_errno=True)
         # modes = 0 reads and changes nothing, and needs no privilege
         state = library.adjtimex(ctypes.create_string_buffer(_ROOM))
-    except (OSError, AttributeError):
+    except (ImportError, MemoryError, OSError, AttributeError):
         return None
     return None if state < 0 else bool(state != TIME_ERROR)
 

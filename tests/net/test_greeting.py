@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from relayd.net import clock
 from relayd.net.greeting import greeting
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
@@ -57,8 +56,3 @@ async def test_a_closed_port_is_an_error_of_the_system() -> None:
         pass
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await greeting("127.0.0.1", port, 5)
-
-
-def test_the_kernel_is_asked_about_its_clock() -> None:
-    assert clock.synchronised() in (True, False, None)
-    assert clock.managed_by_systemd() in (True, False)
