@@ -15,7 +15,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from relayd.cli.domain import SIGNS
+from relayd.cli.domain_card import SIGNS
 from relayd.cli.lines import ACTORS
 from relayd.sandbox import climb
 from relayd.sandbox.demo import CASES, Case, World

@@ -7,7 +7,10 @@ from typing import Any
 import click
 import pytest
 
-from relayd.cli import dkim, doctor, domain
+from relayd.cli import dkim, doctor, domain, domain_card
+from relayd.cli.domain_words import WORDS
+from relayd.core.phrases import LANGUAGES
+from relayd.core.records.domainreport import Purpose, State
 
 RECORD: dict[str, Any] = {
     "purpose": "dkim",
@@ -53,10 +56,10 @@ def test_the_exit_code_says_whether_the_domain_is_proven(states: list[tuple[str,
 
 
 def test_a_card_says_what_was_seen_and_what_to_publish() -> None:
-    card = click.unstyle("\n".join(domain.card(found({"state": "wrong", "seen": ["other.example"]}))))
+    card = click.unstyle("\n".join(domain_card.card(found({"state": "wrong", "seen": ["other.example"]}))))
     assert "✗" in card
     assert "found: other.example" in card
-    assert "publish:  type   CNAME\n" in card
+    assert "publish:    type   CNAME\n" in card
     assert "value  r1._domainkey.my.platform.example" in card
     assert "is not proven" in card
 
@@ -64,21 +67,21 @@ def test_a_card_says_what_was_seen_and_what_to_publish() -> None:
 def test_a_zone_file_gets_only_what_is_left_to_publish() -> None:
     instead = {"type": "TXT", "value": "v", "zone": "other form"}
     lines = list(
-        domain.zone_lines(found({"instead": instead}, {"state": "ok"}, {"zone": None, "value": None}))
+        domain_card.zone_lines(found({"instead": instead}, {"state": "ok"}, {"zone": None, "value": None}))
     )
     assert lines == [RECORD["zone"], "; or: other form"]
-    assert list(domain.zone_lines(found(note="It belongs to GMX."))) == ["; It belongs to GMX."]
+    assert list(domain_card.zone_lines(found(note="It belongs to GMX."))) == ["; It belongs to GMX."]
 
 
 def test_a_card_of_a_shared_domain_is_a_note() -> None:
-    card = "\n".join(domain.card(found(note="It belongs to GMX.", looked_at=None)))
+    card = "\n".join(domain_card.card(found(note="It belongs to GMX.", looked_at=None)))
     assert card.endswith("It belongs to GMX.")
     assert "nobody has looked" not in card
 
 
 @pytest.mark.parametrize("state", ["ok", "unknown"])
 def test_where_nothing_is_to_be_done_nothing_is_to_be_published(state: str) -> None:
-    assert "publish:" not in "\n".join(domain.card(found({"state": state})))
+    assert "publish:" not in "\n".join(domain_card.card(found({"state": state})))
 
 
 def test_a_change_of_the_key_says_for_what_it_waits() -> None:
@@ -102,3 +105,23 @@ def test_a_finding_of_the_doctor_has_its_remedy_below() -> None:
     first, *_, last = doctor.lines(finding)
     assert first.endswith("broken broken broken broken broken broken broken broken broken broken")
     assert last.strip() == "→ mend it"
+
+
+def test_every_word_is_there_in_every_language() -> None:
+    assert set(WORDS) == set(LANGUAGES)
+    for words in WORDS.values():
+        assert set(words.titles) == {purpose.value for purpose in Purpose}
+        assert set(words.states) == {state.value for state in State}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_card_is_in_one_language(language: str) -> None:
+    lookups = {"needed": 3, "left": 7}
+    records = [{"purpose": purpose.value, "state": "missing"} for purpose in Purpose]
+    lines = list(domain_card.card(found(*records, lookups=lookups), language))
+    text = click.unstyle("\n".join(lines))
+    assert "{" not in text
+    assert WORDS[language].not_proven in text
+    assert all(title in text for title in WORDS[language].titles.values())
+    assert WORDS[language].states["missing"] in text
+    assert language == "en" or not set(WORDS["en"].titles.values()) & set(text.splitlines())
