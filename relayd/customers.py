@@ -158,6 +158,7 @@ class Customers:
     async def remove_sender(self, id: str, *, by: str) -> Entry:
         """Its queued mail is held (sender.unknown) until a sender with this id is there again."""
         entry = await self.book.remove(id, by=by)
+        await self.confirmations.withdraw(id)
         try:
             await self.let_log_in(Hop(Route.UPSTREAM, id))
             waiting = Selection(sender=id, state=State.QUEUED)
@@ -228,6 +229,9 @@ class Customers:
 
     async def _follow(self, changes: Sequence[Changed]) -> None:
         """After a change, which is kept whatever happens here."""
+        for change in changes:
+            if "address" in change.keys:
+                await self.confirmations.withdraw(change.entry.sender.id)
         try:
             held: defaultdict[str, set[Reason]] = defaultdict(set)
             for id, reason in await self._store.held():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -33,7 +33,8 @@ QUIET = timedelta(days=1)
 right to ask there."""
 
 DENIED = timedelta(days=7)
-"""No letter for the sender who was meant by it, counted from the question."""
+"""No letter there for the sender who was meant by it, counted from the question; also when that sender has
+another address meanwhile, or is removed and added again."""
 
 DIGITS = 6
 
@@ -69,11 +70,6 @@ class Question:
     def tries_left(self) -> int:
         return max(0, TRIES - self.tries)
 
-    @property
-    def again_at(self) -> datetime:
-        """When this sender may have this address asked about again, whatever its mailbox was sent."""
-        return self.asked_at + (DENIED if self.ended is Ending.DENIED else timedelta())
-
     def open(self, now: datetime) -> bool:
         """Somebody may still answer. Not before its letter is kept: until then nobody has the code, so
         whoever types one guesses."""
@@ -82,27 +78,40 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letters:
-    """What one mailbox was sent lately, and whether its reader wants more."""
+    """What one mailbox was sent lately, and whether its reader wants more. `denied`: whose question got the
+    answer "this wasn't me", and when it was asked."""
 
     sent: Sequence[datetime] = ()
     denied_at: datetime | None = None
+    denied: Mapping[str, datetime] = field(default_factory=dict)
 
-    def next(self, now: datetime) -> datetime:
-        """When the next letter may go; not after `now`: at once."""
+    def next(self, now: datetime, sender: str) -> datetime:
+        """When the next letter may go for this sender; not after `now`: at once."""
         recent = sorted(at for at in self.sent if at + WITHIN > now)
         moments = [now]
         if recent:
             moments.append(recent[-1] + PAUSE)
         if len(recent) >= MOST:
             moments.append(recent[-MOST] + WITHIN)
-        if self.denied_at is not None:
-            moments.append(self.denied_at + QUIET)
-        return max(moments)
+        return max(*moments, self.quiet_until(sender) or now)
+
+    def quiet_until(self, sender: str) -> datetime | None:
+        """Until when a "this wasn't me" forbids letters for this sender; None: there was none."""
+        moments = [] if self.denied_at is None else [self.denied_at + QUIET]
+        if sender in self.denied:
+            moments.append(self.denied[sender] + DENIED)
+        return max(moments, default=None)
+
+    def deny(self, question: Question, now: datetime) -> Letters:
+        """With the answer "this wasn't me", and without such that no longer matter."""
+        before = {sender: at for sender, at in self.denied.items() if at + DENIED > now}
+        return replace(self, denied_at=now, denied={**before, question.sender: question.asked_at})
 
     def over(self, now: datetime) -> bool:
         """Nothing of this matters any more."""
-        quiet = self.denied_at is not None and self.denied_at + QUIET > now
-        return not quiet and all(at + WITHIN <= now for at in self.sent)
+        ends = [at + WITHIN for at in self.sent] + [at + DENIED for at in self.denied.values()]
+        ends += [] if self.denied_at is None else [self.denied_at + QUIET]
+        return all(end <= now for end in ends)
 
 
 def mailbox(address: Address) -> str:
@@ -151,6 +160,7 @@ def letters_as_fact(letters: Letters) -> Mapping[str, str]:
     return {
         "sent": " ".join(at.isoformat() for at in letters.sent),
         "denied_at": letters.denied_at.isoformat() if letters.denied_at else "",
+        "denied": " ".join(f"{sender}={at.isoformat()}" for sender, at in letters.denied.items()),
     }
 
 
@@ -158,4 +168,8 @@ def letters_from_fact(fact: Mapping[str, str]) -> Letters:
     return Letters(
         sent=tuple(datetime.fromisoformat(at) for at in fact["sent"].split()),
         denied_at=datetime.fromisoformat(fact["denied_at"]) if fact["denied_at"] else None,
+        denied={
+            sender: datetime.fromisoformat(at)
+            for sender, _, at in (one.partition("=") for one in fact["denied"].split())
+        },
     )

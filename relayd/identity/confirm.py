@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from relayd.core import address as addresses
-from relayd.core.confirmation import DIGITS, LIFETIME, QUIET, Ending, Question, spelled_code
+from relayd.core.confirmation import DIGITS, LIFETIME, Ending, Question, spelled_code
 from relayd.core.event import Event, EventType
 from relayd.core.letters import Letter
 from relayd.core.letters.confirmation import Ask, confirmation
@@ -167,7 +167,8 @@ class Confirmations:
         if sender.confirmed:
             raise AlreadyConfirmed
         if (at := self._next_letter(sender, now)) > now:
-            raise TooSoon(at, now, denied=self._denied(sender, at))
+            denied = at == self._questions.letters(sender.contact).quiet_until(id)
+            raise TooSoon(at, now, denied=denied)
         token, code = _token(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         before = self._questions.of(id)
         question = Question(
@@ -218,7 +219,7 @@ class Confirmations:
             return None
         sender, question = found
         now = self._clock()
-        await self._questions.deny(sender.contact, now)
+        await self._questions.deny(question, now)
         await self._end(question, Ending.DENIED, sender, now)
         return sender
 
@@ -249,6 +250,17 @@ class Confirmations:
             await self._confirm(id, sender.contact, by="vouch")
         if self._questions.of(id) is not None:
             await self._questions.forget(id)
+
+    async def withdraw(self, id: str) -> None:
+        """Its address is another one now, or it was removed: what was asked is over, also when sender and
+        address come back."""
+        if self._questions.of(id) is None:
+            return
+        self._questions.drop(id)
+        try:
+            await self._questions.forget(id)
+        except StoreError as error:  # after the next start the sweep forgets it
+            log.error("what was asked about %s can't be forgotten yet: %s", id, error)
 
     async def sweep(self) -> None:
         """End questions that ran out, each with one event; forget what no longer matters."""
@@ -300,14 +312,7 @@ class Confirmations:
         return confirmation(ask, sender.language)
 
     def _next_letter(self, sender: Sender, now: datetime) -> datetime:
-        question, letters = self._about(sender), self._questions.letters(sender.contact)
-        return max(letters.next(now), now if question is None else question.again_at)
-
-    def _denied(self, sender: Sender, at: datetime) -> bool:
-        """It is a "this wasn't me" that forbids letters until then."""
-        question, letters = self._about(sender), self._questions.letters(sender.contact)
-        by_reader = letters.denied_at is not None and at == letters.denied_at + QUIET
-        return by_reader or (question is not None and question.ended is Ending.DENIED)
+        return self._questions.letters(sender.contact).next(now, sender.id)
 
     def _about(self, sender: Sender) -> Question | None:
         """The last question, if it was about the address that the sender has now."""

@@ -94,9 +94,10 @@ class Questions:
         await self._store.forget(QUESTION, sender)
         self.drop(sender)
 
-    async def deny(self, address: Address, at: datetime) -> None:
-        """The mailbox wants no more letters for a while."""
-        self._letters[mailbox(address)] = replace(self.letters(address), denied_at=at)
+    async def deny(self, question: Question, now: datetime) -> None:
+        """Its mailbox wants no more letters for a while."""
+        address = addresses.parse(question.address)
+        self._letters[mailbox(address)] = self.letters(address).deny(question, now)
         await self.write_letters(address)
 
     async def take_back(self, question: Question, before: Question | None) -> None:

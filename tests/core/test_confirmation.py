@@ -61,31 +61,36 @@ def test_tries_run_out() -> None:
 
 
 def test_the_first_letter_may_go_at_once() -> None:
-    assert Letters().next(NOW) == NOW
+    assert Letters().next(NOW, "acme") == NOW
 
 
 def test_an_hour_lies_between_two_letters() -> None:
     letters = Letters(sent=(NOW,))
-    assert letters.next(NOW + MINUTE) == NOW + PAUSE
-    assert letters.next(NOW + PAUSE) == NOW + PAUSE
-    assert letters.next(NOW + 2 * PAUSE) == NOW + 2 * PAUSE
+    assert letters.next(NOW + MINUTE, "acme") == NOW + PAUSE
+    assert letters.next(NOW + PAUSE, "acme") == NOW + PAUSE
+    assert letters.next(NOW + 2 * PAUSE, "acme") == NOW + 2 * PAUSE
 
 
 def test_a_mailbox_gets_few_letters_a_day() -> None:
     letters = Letters(sent=tuple(NOW + n * PAUSE for n in range(MOST)))
-    assert letters.next(NOW + MOST * PAUSE) == NOW + WITHIN
-    assert letters.next(NOW + WITHIN) == NOW + WITHIN
+    assert letters.next(NOW + MOST * PAUSE, "acme") == NOW + WITHIN
+    assert letters.next(NOW + WITHIN, "acme") == NOW + WITHIN
 
 
-def test_a_sender_who_was_not_meant_well_may_not_ask_again_for_a_week() -> None:
-    assert QUESTION.again_at == NOW
-    assert replace(QUESTION, ended=Ending.EXPIRED).again_at == NOW
-    assert replace(QUESTION, ended=Ending.DENIED).again_at == NOW + DENIED
+def test_who_said_no_is_left_alone_for_a_day_and_by_the_sender_who_was_meant_for_a_week() -> None:
+    letters = Letters(sent=(NOW,)).deny(QUESTION, NOW + MINUTE)
+    assert letters.next(NOW + PAUSE, "globex") == letters.quiet_until("globex") == NOW + MINUTE + QUIET
+    assert letters.next(NOW + PAUSE, "acme") == letters.quiet_until("acme") == NOW + DENIED
+    assert Letters(sent=(NOW,)).quiet_until("acme") is None
 
 
-def test_who_said_no_is_left_alone_for_a_day() -> None:
-    letters = Letters(sent=(NOW,), denied_at=NOW + MINUTE)
-    assert letters.next(NOW + PAUSE) == NOW + MINUTE + QUIET
+def test_a_no_is_forgotten_when_it_no_longer_matters() -> None:
+    letters = Letters().deny(QUESTION, NOW + MINUTE)
+    later = replace(QUESTION, sender="globex", asked_at=NOW + DENIED)
+    assert not letters.over(NOW + DENIED - MINUTE)
+    assert letters.over(NOW + DENIED)
+    assert letters.deny(later, NOW + DENIED - MINUTE).denied.keys() == {"acme", "globex"}
+    assert letters.deny(later, NOW + DENIED).denied.keys() == {"globex"}
 
 
 def test_what_was_sent_and_a_no_matter_for_a_day() -> None:
@@ -103,7 +108,7 @@ MOMENTS = st.integers(0, 8 * 24 * 60).map(lambda minutes: NOW + minutes * MINUTE
 def test_however_often_one_asks_no_mailbox_gets_more_than_it_may(asked: list[datetime]) -> None:
     letters = Letters()
     for now in sorted(asked):
-        if letters.next(now) <= now:
+        if letters.next(now, "acme") <= now:
             letters = replace(letters, sent=(*letters.sent, now))
     sent = letters.sent
     assert all(later - earlier >= PAUSE for earlier, later in itertools.pairwise(sent))
@@ -160,6 +165,8 @@ def test_a_question_is_kept_as_it_is(question: Question) -> None:
     assert question_from_fact("acme", question_as_fact(question)) == question
 
 
-@pytest.mark.parametrize("letters", [Letters(), Letters(sent=(NOW, NOW + PAUSE), denied_at=NOW)])
+@pytest.mark.parametrize(
+    "letters", [Letters(), Letters(sent=(NOW, NOW + PAUSE)).deny(QUESTION, NOW + MINUTE)]
+)
 def test_what_a_mailbox_was_sent_is_kept_as_it_is(letters: Letters) -> None:
     assert letters_from_fact(letters_as_fact(letters)) == letters

@@ -133,6 +133,19 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 QUEUED = (State.QUEUED, None)
 
 
+@pytest.mark.parametrize("how", ["another address", "removed"])
+async def test_what_was_asked_is_over_when_sender_and_address_come_back(bench: Bench, how: str) -> None:
+    await bench.customers.put_sender("acme", ACME, by="test")
+    asked = await bench.customers.confirmations.ask("acme", by="test")
+    assert asked.open
+    if how == "removed":
+        await bench.customers.remove_sender("acme", by="test")
+    else:
+        await bench.customers.set_sender("acme", {"address": "new@acme.example"}, by="test")
+    back = await bench.customers.put_sender("acme", {**ACME, "name": "Somebody Else"}, by="test")
+    assert bench.customers.confirmations.status(back.entry.sender).question is None
+
+
 async def test_mail_of_a_sender_that_was_gone_goes_when_it_is_there_again(bench: Bench) -> None:
     mine = await bench.mail("acme", Reason.SENDER_UNKNOWN)
     others = await bench.mail("globex", Reason.SENDER_UNKNOWN)

@@ -412,6 +412,21 @@ async def test_a_link_is_bound_to_sender_and_address(desk: Desk, gone: str) -> N
     assert await desk.events(EventType.CONFIRMATION_EXPIRED) == []
 
 
+@pytest.mark.parametrize("full_for", [None, QUESTION])
+async def test_what_was_withdrawn_counts_no_more_when_the_address_comes_back(
+    desk: Desk, full_for: str | None
+) -> None:
+    await desk.confirmations.ask("acme", by="operator")
+    (letter,) = await desk.letters()
+    desk.store.full_for = full_for
+    await desk.confirmations.withdraw("acme")
+    await desk.confirmations.withdraw("acme")
+    assert desk.confirmations.find(letter.token) is None
+    assert await desk.confirmations.confirm_by_link(letter.token) is None
+    assert await desk.confirmations.confirm_by_code("acme", letter.code) is Tried.NOTHING_ASKED
+    assert (await desk.store.recall(QUESTION) == {}) is (full_for is None)
+
+
 async def test_the_book_has_the_last_word_about_the_address(desk: Desk) -> None:
     await desk.confirmations.ask("acme", by="operator")
     (letter,) = await desk.letters()
@@ -566,12 +581,25 @@ async def test_this_was_not_me_ends_the_question_and_keeps_the_mailbox_quiet(des
         assert soon.value.at == until
     desk.now += QUIET
     await desk.confirmations.sweep()
-    assert await desk.store.recall(LETTERS) == {}
     with pytest.raises(TooSoon):
         await desk.confirmations.ask("acme", by="operator")
     await desk.confirmations.ask("globex", by="operator")
     desk.now = START + DENIED
+    await desk.confirmations.sweep()
+    assert await desk.store.recall(LETTERS) == {}
     await desk.confirmations.ask("acme", by="operator")
+
+
+async def test_who_comes_back_with_an_address_whose_reader_said_no_has_to_wait_as_well(desk: Desk) -> None:
+    await desk.confirmations.ask("acme", by="operator")
+    (letter,) = await desk.letters()
+    await desk.confirmations.deny(letter.token)
+    await desk.confirmations.withdraw("acme")  # it was removed, or had another address meanwhile
+    desk.now += QUIET
+    with pytest.raises(TooSoon) as soon:
+        await desk.confirmations.ask("acme", by="operator")
+    assert soon.value.denied
+    assert soon.value.at == START + DENIED
 
 
 async def test_the_operator_may_vouch(desk: Desk) -> None:
