@@ -15,7 +15,7 @@ KILLS ?= 300
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
 
-demo: $(VENV)/.run ## three kinds of senders, six invoices, real servers on loopback; STAY=1 keeps it running
+demo: $(VENV)/.run ## six invoices and a customer's way up, real servers on loopback; STAY=1 keeps it running
 	@$(BIN)/relayd demo $(if $(STAY),--stay)
 
 test: check ## style, types, import contracts, then every test; parts that need Debian's packages are skipped without them

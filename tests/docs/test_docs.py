@@ -6,6 +6,8 @@ import itertools
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +97,15 @@ def test_links_out_lead_where_they_are_meant_to(page: Path) -> None:
     hosts = set(re.findall(r"https?://([\w.-]+)", page.read_text()))
     known = HOSTS | MORE_HOSTS.get(page.name, set())
     assert {host for host in hosts if not host.endswith(".example")} <= known
+
+
+@pytest.mark.parametrize("name", ["invoices", "climb"])
+def test_pictures_are_what_their_programs_draw(name: str) -> None:
+    folder = ROOT / "docs" / "img"
+    program = f"import sys, {name}; sys.stdout.reconfigure(encoding='utf-8'); print({name}.drawn(), end='')"
+    drawn = subprocess.run((sys.executable, "-c", program), cwd=folder, capture_output=True, check=True)
+
+    assert drawn.stdout.decode() == (folder / f"{name}.svg").read_text(encoding="utf-8")
 
 
 def test_decisions_have_numbers_of_their_own_and_are_all_listed() -> None:
