@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"""(?:"(?:[^"\\]|\\.){0,64}"|([^\s<>"',:;()\[\]@])[^\s<>"
 # dkimpy, asyncio, uvicorn and httpx tell nothing below WARNING that an operator could act on.
 _QUIET = (
     *("mail", "mail.log", "mail.debug"),
-    *("asyncio", "uvicorn", "uvicorn.error", "dkim", "httpx", "httpcore"),
+    *("asyncio", "uvicorn", "dkim", "httpx", "httpcore"),
 )
 
 
@@ -52,6 +52,9 @@ def set_up(
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of each request that is none, and to `http.public_listen` the whole world may send those. Its
+    # errors are faults of ours.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class _Lines(logging.Formatter):
