@@ -30,6 +30,9 @@ SOURCES = {
     "guess": "guessed",
 }
 
+PASSWORDS = {"PLAIN", "LOGIN"}
+"""Mechanisms that take one."""
+
 LIMITS = {
     "messages_per_minute": "{} messages a minute",
     "messages_per_hour": "{} messages an hour",
@@ -112,10 +115,7 @@ def card(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from _best(candidates[0], provider)
         yield from _others(candidates[1:])
-        if provider and provider["oauth"]:
-            name = provider["oauth"].capitalize()
-            yield f"  or        sign in with {name} instead of a password: relayd upstream login ID"
-        yield f"  use it    {_settings(candidates[0])}"
+        yield from _use(candidates[0], provider["oauth"] if provider else None)
     if provider and provider["steps"]:
         yield ""
         yield click.style("First", bold=True)
@@ -149,11 +149,21 @@ def _best(best: Mapping[str, Any], provider: Mapping[str, Any] | None) -> Iterat
         yield f"  answers   {_seen(best['seen'])}"
 
 
-def _settings(best: Mapping[str, Any]) -> str:
+def _use(best: Mapping[str, Any], oauth: str | None) -> Iterator[str]:
     """The command that makes it a sender's server; a stranger may have written the names."""
     values = {key: best[key] for key in ("host", "port", "tls", "username") if best[key] is not None}
-    words = [shlex.quote(f"upstream.{key}={value}") for key, value in values.items()]
-    return f"relayd sender set ID {' '.join(words)} --ask-password"
+    words = [
+        "relayd sender set ID",
+        *(shlex.quote(f"upstream.{key}={value}") for key, value in values.items()),
+    ]
+    if oauth is None or PASSWORDS & {*best["mechanisms"]}:
+        yield f"  use it    {' '.join([*words, '--ask-password'])}"
+        if oauth is not None:
+            yield f"  or        sign in with {oauth.capitalize()}: upstream.oauth={oauth} in place of"
+            yield "            --ask-password, then relayd upstream login ID"
+    else:
+        yield f"  use it    {' '.join([*words, f'upstream.oauth={oauth}'])}"
+        yield "            relayd upstream login ID"
 
 
 def _others(others: list[Mapping[str, Any]]) -> Iterator[str]:

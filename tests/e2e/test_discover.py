@@ -20,6 +20,7 @@ async def test_a_customer_gets_the_card_of_the_provider(make_world: MakeWorld) -
         wrong = await world.daemon.command(
             "upstream", "discover", "billing@tenant.example", "--host", mx, "--lang", "de"
         )
+        tokens = await world.daemon.command("upstream", "discover", "anna@outlook.com")
         nowhere = await world.daemon.command("upstream", "discover", "billing@tenannt.example")
         nonsense = await world.daemon.command("upstream", "discover", "billing")
 
@@ -28,6 +29,9 @@ async def test_a_customer_gets_the_card_of_the_provider(make_world: MakeWorld) -
     assert "server    smtp.office365.com\n  port      587, starttls\n" in shown
     assert "https://aka.ms/smtp_auth_disabled" in shown
     assert "relayd sender set ID upstream.host=smtp.office365.com upstream.port=587" in shown
+    assert "sign in with Microsoft: upstream.oauth=microsoft in place of\n" in shown
+    assert "upstream.username=anna@outlook.com upstream.oauth=microsoft\n" in tokens[1]
+    assert "password" not in tokens[1].partition("First")[0], "this provider takes none"
     assert wrong[0] == 65
     assert f"{mx} empfängt nur" in wrong[1]
     assert nowhere[0] == 65
