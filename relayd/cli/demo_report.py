@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -219,8 +220,13 @@ class Report:
 
     def arrived(self, server: str, received: Received, seen: Seen) -> None:
         self._receipt("new", server, received, seen)
+        with contextlib.suppress(ValueError):  # most mail is no confirmation mail
+            letter = climb.read_letter(received)
+            self.said("link", letter.link)
+            self.said("code", letter.code)
 
     def staying(self, world: World, *, config: Path, port: int, api: str, pages: str, program: str) -> None:
+        """What can be tried, in lines to copy: the terminal breaks them, not we."""
         self._heading("It keeps running; Ctrl-C ends it")
         known = f"{CASES[3].invoice.number}"
         lines = [
@@ -230,17 +236,25 @@ class Report:
             ("the status of one invoice", f"{program} status {known} -c {config}"),
             ("everything that happens", f"{program} log --follow -c {config}"),
             (
-                "the API",
+                "the API, as an app asks it",
                 f"curl -H 'Authorization: Bearer {world.token}' http://{api}/api/v1/senders/{climb.ID}",
             ),
-            ("the page of a confirmation mail", f"http://{pages}/confirm/…, as in the mail"),
+            (
+                "another customer",
+                f'{program} sender add bolt name="Bolt" address=bolt@{climb.DOMAIN} send_as=own -c {config}',
+            ),
+            (
+                f"a confirmation mail; its link (http://{pages}/confirm/…) shows here",
+                f"{program} sender confirm bolt -c {config}",
+            ),
+            ("what a domain needs", f"{program} domain check {climb.DOMAIN} -c {config}"),
             ("what an answer means", f'{program} explain "550 5.7.26 Unauthenticated mail is prohibited"'),
             ("ask its DNS", f"dig @{world.names.host} -p {world.names.port} _dmarc.acme.example TXT"),
         ]
-        table = Table.grid(padding=(0, 2))
         for name, value in lines:
-            table.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
-        self._console.print(Padding(table, (0, 0, 1, 2)))
+            self._console.print(Text(f"  {name}", style="dim"), soft_wrap=True)
+            self._console.print(Text(f"    {value}"), soft_wrap=True)
+        self._console.print()
 
     def log(self, path: Path) -> None:
         """The end of the daemon's own log, for whoever has to find out."""
