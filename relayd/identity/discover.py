@@ -197,7 +197,7 @@ class Discoverer:
             "provider": found.provider.name if found.provider else "",
             "right": f"{right.host} {right.port} {right.tls.value}" if right else "",
         }
-        if any(one.server.host == name for one in sure):
+        if any(one.server.host == name for one in found.candidates if one.seen is None or one.seen.answers):
             return None
         if name in found.exchangers:
             return Finding(kind=Kind.SERVER_IS_MX, places=places)
