@@ -194,10 +194,12 @@ class Climb:
 
     async def _read_letter(self) -> Problems:
         """By itself relayd asks the customer, with the first invoice."""
-        letter = climb.read_letter(await self._world.mailbox(climb.ADDRESS))
+        received = await self._world.mailbox(climb.ADDRESS)
+        letter, seen = climb.read_letter(received), self._world.seen(received)
         self._report.said("a mail", f"“{letter.subject}”, code {letter.code}")
         self._report.said("", letter.link)
-        return []
+        self._report.said("", f"From {seen.header_from}; DMARC {seen.dmarc}")
+        return [] if seen.dmarc == "pass" else [f"DMARC of the confirmation mail: {seen.dmarc}"]
 
     async def _confirm(self) -> Problems:
         link = climb.read_letter(await self._world.mailbox(climb.ADDRESS)).link
