@@ -25,8 +25,8 @@ from relayd.web.requests import (
     Speaks,
     asked_language,
     asker,
+    no_sender,
     read_object,
-    shown,
     spoken,
 )
 from relayd.web.roles import Role
@@ -65,7 +65,7 @@ async def _act(control: Control, request: Request) -> JSONResponse:
         else:
             await _ask(control, request, id)
     except SenderMissing:
-        raise _missing(request) from None
+        raise no_sender(request) from None
     return await _state(control, request)
 
 
@@ -124,7 +124,7 @@ async def _state(control: Control, request: Request) -> JSONResponse:
     try:
         sender = control.confirmations.sender(id)
     except SenderMissing:
-        raise _missing(request) from None
+        raise no_sender(request) from None
     state = await confirmation_as_dict(control, sender, spoken(control, asked_language(request), id))
     return JSONResponse(
         {"sender": id, "address": str(sender.contact), "confirmed": sender.confirmed, **state}
@@ -160,8 +160,3 @@ async def _letter(control: Control, id: str | None, language: str | None) -> dic
         return None
     message = message_as_dict(found[0], language)
     return {"message": id, **message["recipients"][0]}
-
-
-def _missing(request: Request) -> Refused:
-    id = shown(request.path_params["id"])
-    return Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one")

@@ -24,6 +24,7 @@ from relayd.web.requests import (
     asked_language,
     asked_number,
     asker,
+    no_sender,
     read_object,
     shown,
     spoken,
@@ -171,5 +172,5 @@ def _sender(control: Control, request: Request) -> Sender:
     id = request.path_params["id"]
     entry = control.accounts.entry(id)
     if entry is None:
-        raise Refused(404, f"no sender {shown(id)}", "GET /api/v1/senders lists them; PUT adds one")
+        raise no_sender(request)
     return entry.sender

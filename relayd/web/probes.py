@@ -18,7 +18,17 @@ from relayd.identity.senders import SenderMissing, SenderRefused
 from relayd.identity.upstreams import NoSender, NoUpstream, Result, TooManyTries
 from relayd.store.contract import StoreError
 from relayd.web.answers import in_language
-from relayd.web.requests import Refused, Row, Speaks, asked_language, asker, read_object, shown, spoken
+from relayd.web.requests import (
+    Refused,
+    Row,
+    Speaks,
+    asked_language,
+    asker,
+    no_sender,
+    read_object,
+    shown,
+    spoken,
+)
 from relayd.web.roles import Role
 
 NDJSON = "application/x-ndjson"
@@ -96,7 +106,7 @@ async def _result(task: asyncio.Task[Result], request: Request) -> Result:
     try:
         return await task
     except (NoSender, SenderMissing):
-        raise Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one") from None
+        raise no_sender(request) from None
     except NoUpstream:
         remedy = 'give it one (`relayd sender set ID upstream.host=...`), or send {"upstream": {...}} to try'
         raise Refused(400, f"sender {id} has no server of its own", remedy) from None
@@ -158,9 +168,7 @@ async def _arrived(control: Control, request: Request) -> JSONResponse:
     except AddressError as error:
         raise Refused(400, str(error), f"{shown(sender)} is what was sent") from None
     except NoSender:
-        raise Refused(
-            404, f"no sender {shown(request.path_params['id'])}", "GET /api/v1/senders lists them"
-        ) from None
+        raise no_sender(request) from None
     except NoUpstream:
         raise Refused(400, "this sender has no server of its own", "give it one first") from None
     return JSONResponse({"right": right})

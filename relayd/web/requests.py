@@ -160,6 +160,12 @@ def asker(request: Request) -> Asker:
     return found
 
 
+def no_sender(request: Request) -> Refused:
+    """There is none with the id in the path."""
+    id = shown(request.path_params["id"])
+    return Refused(404, f"no sender {id}", "GET /api/v1/senders, or `relayd sender list`, shows who there is")
+
+
 def message_id(text: str) -> str:
     if not _MESSAGE_ID.fullmatch(text):
         raise Refused(400, f"{shown(text)} is no message id", "ids are 26 characters of A-Z and 2-7")

@@ -33,6 +33,7 @@ from relayd.web.requests import (
     asked_language,
     asked_limit,
     asker,
+    no_sender,
     read_list,
     read_object,
     shown,
@@ -148,7 +149,7 @@ def _one_of(name: str, value: str, choices: Mapping[str, object]) -> object:
 async def _show(control: Control, request: Request) -> JSONResponse:
     entry = control.customers.entry(_id(request.path_params["id"]))
     if entry is None:
-        raise _missing(request)
+        raise no_sender(request)
     return JSONResponse(await _report(control, request, entry))
 
 
@@ -220,7 +221,7 @@ def _told(
         try:
             found: JSONResponse = await handler(request)
         except SenderMissing:
-            raise _missing(request) from None
+            raise no_sender(request) from None
         except SenderReadOnly:
             raise Refused(409, "this sender stands in the config file", _CONFIG) from None
         except SenderRefused as refused:
@@ -271,11 +272,6 @@ def _address(values: Mapping[str, Any]) -> Address | None:
 
 
 # --- answers ---
-
-
-def _missing(request: Request) -> Refused:
-    id = shown(request.path_params["id"])
-    return Refused(404, f"no sender {id}", "GET /api/v1/senders lists them; PUT adds one")
 
 
 async def _report(control: Control, request: Request, entry: Entry) -> dict[str, Any]:
