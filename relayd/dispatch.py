@@ -113,7 +113,7 @@ def _reason_to_wait(message: Message, sender: Sender) -> Reason:
 
 def _refused_login(parcel: Parcel, attempts: Sequence[Attempt]) -> Attempt | None:
     for attempt in attempts if parcel.hop.route is not Route.DIRECT else ():
-        if attempt.verdict.scope is Scope.HOP and attempt.verdict.reason in retry.LOGIN_REFUSED:
+        if retry.login_refused(attempt.evidence, attempt.verdict):
             return attempt
     return None
 

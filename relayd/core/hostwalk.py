@@ -229,7 +229,10 @@ class HostWalk:
 
 def _worth_another_server(evidence: Evidence, verdict: Verdict) -> bool:
     """What happened on the way to one address says nothing about the next one, whatever it means alone; and
-    before MAIL the server can't have meant the message."""
+    before MAIL the server can't have meant the message. A login is shown to one server in an attempt: the
+    account may have counted it, whatever became of it."""
+    if evidence.stage is Stage.AUTH:
+        return False
     if evidence.stage in _BEFORE_GREETING or verdict.scope is Scope.HOST:
         return True
     return evidence.stage in (Stage.BANNER, Stage.EHLO) and verdict.scope is not Scope.HOP

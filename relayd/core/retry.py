@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from relayd.core.delivery import Attempt, Settlement, State, Tls
-from relayd.core.fate import Fate, Scope
+from relayd.core.fate import Fate, Scope, Verdict
 from relayd.core.journal import Event, EventType
 from relayd.core.mail import Message, Parcel, Progress, Recipient, Route, Rung
 from relayd.core.reasons import Reason
-from relayd.core.reply import Reply
+from relayd.core.reply import Evidence, Reply, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +95,16 @@ def holding(attempt: Attempt, route: Route, *, port_blocked: bool = False) -> Re
     """Why this attempt's recipient is held instead of tried again: waiting won't help, a person must act."""
     reason = attempt.verdict.reason
     if route is not Route.DIRECT:
-        return reason if reason in LOGIN_REFUSED and attempt.verdict.scope is Scope.HOP else None
+        return reason if login_refused(attempt.evidence, attempt.verdict) else None
     if reason is Reason.NETWORK_PORT_BLOCKED or (port_blocked and reason in _CONNECTING):
         return Reason.NETWORK_PORT_BLOCKED
     return None
+
+
+def login_refused(evidence: Evidence, verdict: Verdict) -> bool:
+    """Whether a server with logins says that nothing gets in there until a person changes something."""
+    blocked = verdict.reason is Reason.SENDER_BLOCKED and evidence.stage is Stage.AUTH
+    return verdict.scope is Scope.HOP and (blocked or verdict.reason in LOGIN_REFUSED)
 
 
 def next_wait(progress: Progress, attempt: Attempt, rules: RetryRules, jitter: float) -> float:

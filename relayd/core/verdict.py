@@ -72,14 +72,25 @@ def classify(evidence: Evidence, role: Role) -> Verdict:
             return Verdict(fate=Fate.UNCERTAIN, reason=Reason.SERVER_PROTOCOL, scope=Scope.MESSAGE)
         return Verdict(fate=Fate.DEFERRED, reason=Reason.SERVER_PROTOCOL, scope=Scope.HOST)
     rule = rule_for(evidence, role)
-    return rule.verdict(evidence) if rule is not None else _unrecognised(evidence)
+    if rule is None:
+        return _unrecognised(evidence)
+    return _later(rule.reason, Scope.HOP) if evidence.stage is Stage.AUTH else rule.verdict(evidence)
 
 
 def rule_for(reply: Reply, role: Role) -> Rule | None:
     """The row that decides, for `relayd explain` and the tests."""
     text = " ".join(reply.text.lower().split())
     provider = identify(reply.host, text)
-    return next((rule for rule in _TABLES[role] if rule.recognises(reply, provider, text)), None)
+    login = role is Role.UPSTREAM and reply.stage is Stage.AUTH
+    rules = (rule for rule in _TABLES[role] if not login or _of_logins(rule))
+    return next((rule for rule in rules if rule.recognises(reply, provider, text)), None)
+
+
+def _of_logins(rule: Rule) -> bool:
+    """At AUTH nothing was said of a message or a recipient yet. Servers write codes there that blame one all
+    the same: "535 5.7.1", "535 5.1.1 no such user"."""
+    waits = rule.scope is Scope.HOP or (rule.scope is Scope.HOST and bool(rule.tokens))
+    return (waits and rule.fate is Fate.DEFERRED) or rule.reason is Reason.SENDER_BLOCKED
 
 
 def _unrecognised(reply: Reply) -> Verdict:

@@ -18,8 +18,8 @@ from relayd.core.hostwalk import Conclude, Connect, Find, HostWalk, Resolve, Tri
 from relayd.core.mail import Parcel
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
 from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
-from relayd.core.retry import LOGIN_REFUSED
-from relayd.core.verdict import Role, Scope, classify
+from relayd.core.retry import login_refused
+from relayd.core.verdict import Role, classify
 from relayd.couriers.pool import Pool
 from relayd.net import smtp
 from relayd.net.egress import Ourselves
@@ -229,8 +229,7 @@ class Handover:
 
 def _needs_a_person(evidence: Evidence) -> bool:
     """A locked account, a quota, a block list pass by themselves, whatever the code says."""
-    verdict = classify(evidence, Role.UPSTREAM)
-    return verdict.scope is Scope.HOP and verdict.reason in LOGIN_REFUSED and isinstance(evidence, Reply)
+    return isinstance(evidence, Reply) and login_refused(evidence, classify(evidence, Role.UPSTREAM))
 
 
 def _stale(evidence: Evidence) -> bool:

@@ -306,6 +306,22 @@ def test_a_refused_login_concerns_the_whole_hop() -> None:
     assert (step.trials[0].evidence, step.trials[0].tls) == (refused, TLS)
 
 
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        Fault(kind=FaultKind.CLOSED, text="closed", stage=Stage.AUTH, host="a.example"),
+        Fault(kind=FaultKind.TIMEOUT, text="silence", stage=Stage.AUTH, host="a.example"),
+        Reply(code=250, enhanced=None, text="what?", stage=Stage.AUTH, host="a.example"),
+        Reply(code=421, enhanced="4.3.2", text="closing", stage=Stage.AUTH, host="a.example"),
+    ],
+    ids=["closed", "silent", "neither yes nor no", "closing"],
+)
+def test_a_login_is_shown_to_one_server_in_an_attempt(evidence: Evidence) -> None:
+    walking = at(walk(role=Role.UPSTREAM, protection=Protection.VERIFIED), ips=("192.0.2.1", "192.0.2.2"))
+    walking.failed(evidence, TLS)
+    assert fates(walking) == [Fate.DEFERRED]
+
+
 def test_a_kept_connection_comes_before_any_question() -> None:
     walking = walk()
     walking.answered({0: SENT}, host="a.example", ip="192.0.2.1", tls=None)

@@ -194,6 +194,24 @@ def test_a_refused_login_concerns_the_hop_and_fails_nothing() -> None:
         assert verdict.scope is Scope.HOP
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.seen[:60])
+def test_no_words_and_no_code_at_a_login_blame_the_message_or_a_recipient(rule: Rule) -> None:
+    verdict = classify(said(rule.seen, stage=Stage.AUTH), Role.UPSTREAM)
+
+    assert (verdict.fate, verdict.scope) == (Fate.DEFERRED, Scope.HOP)
+
+
+@pytest.mark.parametrize("text", ["535 5.7.1 Sorry", "535 5.1.1 Who?", "535 5.5.1 No", "535 5.3.0 Internal"])
+def test_a_refused_password_is_one_whatever_the_enhanced_code_says(text: str) -> None:
+    assert classify(said(text, stage=Stage.AUTH), Role.UPSTREAM).reason is Reason.AUTH_WRONG_PASSWORD
+
+
+def test_an_account_that_is_switched_off_is_no_wrong_password() -> None:
+    verdict = classify(said("525 5.7.13 User account disabled", stage=Stage.AUTH), Role.UPSTREAM)
+
+    assert verdict.reason is Reason.SENDER_BLOCKED
+
+
 HOSTS = st.sampled_from(["mx.example.org", *("mx." + each.suffixes[0] for each in CARDS)])
 TOKENS = st.sampled_from(sorted({token for rule in RULES for token in rule.tokens}))
 TEXTS = st.text(max_size=CAP) | st.lists(TOKENS, max_size=4).map(" ".join)

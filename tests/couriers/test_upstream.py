@@ -164,6 +164,29 @@ async def test_a_wrong_password_reaches_the_server_once_however_many_messages_le
     }
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("535 5.7.1 Sorry", Reason.AUTH_WRONG_PASSWORD),
+        ("535 5.1.1 Who?", Reason.AUTH_WRONG_PASSWORD),
+        ("500 5.5.1 No", Reason.AUTH_NOT_LOGGED_IN),
+        ("525 5.7.13 User account disabled", Reason.SENDER_BLOCKED),
+    ],
+)
+async def test_whatever_code_a_server_refuses_a_login_with_it_is_tried_once_and_the_mail_held(
+    world: World, answer: str, reason: Reason
+) -> None:
+    bill = mail()
+    async with submission(world) as server:
+        server.tell(At.AUTH, say(answer))
+        courier = world.upstream(upstream(server.port))
+        (first,) = await courier.deliver(bill.parcel, bill.body)
+        (second,) = await courier.deliver(bill.parcel, bill.body)
+    assert server.connections == 1
+    assert holding(first, HOP.route) is reason
+    assert second.verdict == first.verdict
+
+
 async def test_who_waits_for_a_server_that_is_down_waits_once(world: World) -> None:
     async with submission(world) as server:
         server.tell(At.BANNER, say("421 4.3.2 Service shutting down"))
