@@ -247,7 +247,11 @@ class _Demo:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output = (await process.communicate())[0].decode(errors="replace")
+        try:
+            output = (await process.communicate())[0].decode(errors="replace")
+        finally:
+            if process.returncode is None:  # time is up, or Ctrl-C
+                process.kill()
         assert process.returncode is not None
         return process.returncode, output
 
