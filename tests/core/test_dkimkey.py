@@ -27,6 +27,7 @@ OTHER = base64.b64encode(KEY[:-1]).decode()
         (f"  v = DKIM1 ;\t p = {P[:80]} {P[80:]}\r\n ; n=a note; x-new=1", KeyState.OURS),
         (f"v=DKIM1; h=sha1 : sha256; s=email; t=s; p={P}", KeyState.OURS),
         (f"v=DKIM1; s=*; t=; p={P}", KeyState.OURS),
+        (f" v=DKIM1 ; k = rsa ; p= {P[:90]} {P[90:]} ; ", KeyState.OURS),
         (f"v=DKIM1; n=Grö\xdfe; p={P}", KeyState.OURS),
         (f"v=DKIM1; k=rsa; p={OTHER}", KeyState.OTHER),
         (f"v=DKIM1; k=rsa; p={P[:100]}", KeyState.OTHER),
@@ -107,6 +108,8 @@ def note(record: str, key: bytes = KEY) -> Note:
         (f"\xef\xbb\xbfv=DKIM1; k=rsa p={P}", Note(Code.KEY_INVISIBLE, {"what": "a BOM"})),
         (f"v=DKIM1; p={P[:9]}\x0b{P[9:]}", Note(Code.KEY_INVISIBLE, {"what": "octet 11"})),
         (f"v=DKIM1; p={P}; p=", Note(Code.KEY_TWICE, {"tag": "p"})),
+        (f"V=DKIM1; K=RSA; P={P}", Note(Code.KEY_CAPITALS)),
+        ("v=DKIM1; k=rsa", Note(Code.KEY_NO_P)),
     ],
 )
 def test_what_is_wrong_is_named(record: str, said: Note) -> None:

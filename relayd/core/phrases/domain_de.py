@@ -24,6 +24,9 @@ GERMAN = DomainTexts(
         Code.KEY_TWICE: "Die Angabe {tag}= steht zweimal im Eintrag; entfernen Sie eine.",
         Code.KEY_VERSION: "Der Eintrag ist kein DKIM-Schlüssel: Er muss mit v=DKIM1 beginnen.",
         Code.KEY_NO_P: "Der Eintrag enthält keinen Schlüssel: p= fehlt.",
+        Code.KEY_CAPITALS: (
+            "Die Namen der Angaben sind großgeschrieben; schreiben Sie sie klein: v=, k=, p=."
+        ),
         Code.KEY_CUT_OFF: (
             "Der Schlüssel in p= ist abgeschnitten oder verändert; kopieren Sie unseren vollständig. "
             "Manche Formulare wollen ihn in Stücken von höchstens 255 Zeichen."

@@ -18,6 +18,7 @@ ENGLISH = DomainTexts(
         Code.KEY_TWICE: "The record has the tag {tag}= twice; remove one.",
         Code.KEY_VERSION: "The record is no DKIM key: it must begin with v=DKIM1.",
         Code.KEY_NO_P: "The record holds no key: p= is missing.",
+        Code.KEY_CAPITALS: "The names of the tags are in capital letters; write them small: v=, k=, p=.",
         Code.KEY_CUT_OFF: (
             "The key in p= is cut off or changed; copy the whole of ours. Some forms want it in pieces of"
             " at most 255 characters."

@@ -25,6 +25,9 @@ FRENCH = DomainTexts(
         Code.KEY_TWICE: "L'indication {tag}= figure deux fois dans l'enregistrement ; supprimez-en une.",
         Code.KEY_VERSION: "L'enregistrement n'est pas une clé DKIM : il doit commencer par v=DKIM1.",
         Code.KEY_NO_P: "L'enregistrement ne contient pas de clé : p= manque.",
+        Code.KEY_CAPITALS: (
+            "Les noms des indications sont en majuscules ; écrivez-les en minuscules : v=, k=, p=."
+        ),
         Code.KEY_CUT_OFF: (
             "La clé dans p= est tronquée ou modifiée ; copiez la nôtre en entier. Certains formulaires la"
             " veulent en morceaux de 255 caractères au plus."

@@ -20,6 +20,7 @@ DUTCH = DomainTexts(
         Code.KEY_TWICE: "Het gegeven {tag}= staat twee keer in het record; verwijder er een.",
         Code.KEY_VERSION: "Het record is geen DKIM-sleutel: het moet met v=DKIM1 beginnen.",
         Code.KEY_NO_P: "Het record bevat geen sleutel: p= ontbreekt.",
+        Code.KEY_CAPITALS: ("De namen van de gegevens staan in hoofdletters; schrijf ze klein: v=, k=, p=."),
         Code.KEY_CUT_OFF: (
             "De sleutel in p= is afgekapt of veranderd; kopieer de onze helemaal. Sommige formulieren "
             "willen hem in stukken van hoogstens 255 tekens."

@@ -141,7 +141,10 @@ def _tags(record: str) -> Mapping[str, str]:
     if record.startswith('"') or "\\;" in record:
         raise _Broken(Code.KEY_QUOTES)
     tags: dict[str, str] = {}
-    for part in record.removesuffix(";").split(";") if record.strip() else ():
+    record = record.strip(
+        " \t\r\n"
+    )  # nobody sees a blank behind the last semicolon, and receivers don't mind it
+    for part in record.removesuffix(";").split(";") if record else ():
         name, equals, value = part.partition("=")
         name = name.strip(" \t\r\n")
         if not equals or not name:
@@ -155,8 +158,8 @@ def _tags(record: str) -> Mapping[str, str]:
 def _key(tags: Mapping[str, str]) -> bytes:
     if tags.get("v", "DKIM1") != "DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
         raise _Broken(Code.KEY_VERSION)
-    if "p" not in tags:
-        raise _Broken(Code.KEY_NO_P)
+    if "p" not in tags:  # names are told apart by case (section 3.2)
+        raise _Broken(Code.KEY_CAPITALS if "P" in tags else Code.KEY_NO_P)
     try:
         return base64.b64decode(re.sub(r"[ \t\r\n]+", "", tags["p"]), validate=True)
     except ValueError:

@@ -20,6 +20,7 @@ class Code(StrEnum):
     KEY_TWICE = "key.twice"  # tag
     KEY_VERSION = "key.version"
     KEY_NO_P = "key.no_p"
+    KEY_CAPITALS = "key.capitals"
     KEY_CUT_OFF = "key.cut_off"
     KEY_REVOKED = "key.revoked"
     KEY_OTHER = "key.other"
