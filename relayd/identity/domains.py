@@ -172,11 +172,18 @@ class Domains:
         return list(dict.fromkeys((self._platform, *own)))
 
     async def look(self, domain: str) -> Sequence[Looked]:
-        """Look at all subjects of a domain now, first those of `keys`, in their order. Whoever asks for the
-        same meanwhile shares the look."""
-        return await asyncio.gather(*map(self._share, self._subjects.of(domain)))
+        """Look at all subjects of a domain now, first those of `keys`, in their order."""
+        return await asyncio.gather(*map(self._anew, self._subjects.of(domain)))
+
+    async def _anew(self, subject: Subject) -> Looked:
+        """A look that begins now: one under way may have asked before something was published."""
+        under_way = self._under_way.get((subject.record, subject.fingerprint))
+        if under_way is not None:
+            await asyncio.wait((under_way,))
+        return await self._share(subject)
 
     async def _share(self, subject: Subject) -> Looked:
+        """Whoever asks for the same meanwhile shares the look."""
         key = (subject.record, subject.fingerprint)
         while True:
             task = self._under_way.get(key)

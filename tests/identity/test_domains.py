@@ -493,6 +493,30 @@ async def test_a_reload_in_the_middle_of_a_look_does_not_cost_whoever_waits_for_
     assert await waiting is True
 
 
+async def test_a_look_that_is_asked_for_begins_now(bench: Bench) -> None:
+    """What is published just before must be seen, though a look from before that is still under way."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def txt(self, name: str, *, fresh: bool = False) -> object:
+            found = await bench.resolver.txt(name, fresh=fresh)
+            asked.set()
+            await answer.wait()
+            return found
+
+    bench.zone.remove(NAME, "TXT")
+    bench.domains = bench.restarted(resolver=Slow())
+    before = asyncio.create_task(bench.domains.proven("acme.example"))
+    await asked.wait()
+    bench.zone.add(NAME, "TXT", TEXT)
+    looking = asyncio.create_task(bench.domains.look("acme.example"))
+    await asyncio.sleep(0)
+    answer.set()
+
+    assert await before is False
+    assert (await looking)[0].proof.proven
+
+
 async def test_who_asks_and_is_cancelled_is_cancelled(bench: Bench) -> None:
     asked = asyncio.Event()
 

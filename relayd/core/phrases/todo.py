@@ -11,12 +11,14 @@ _OR_SPF = "publish.or_spf"
 
 TEXTS: Mapping[str, Mapping[str, str]] = {
     Task.CONFIRM: {
-        "de": "Bestätigen Sie {address}: Lassen Sie sich die Bestätigungsmail schicken und folgen Sie "
-        "dem Link darin oder geben Sie den Code ein.",
-        "en": "Confirm {address}: have the confirmation mail sent, and follow its link or enter its code.",
-        "fr": "Confirmez {address} : faites-vous envoyer l'e-mail de confirmation, puis suivez son lien"
-        " ou saisissez son code.",
-        "nl": "Bevestig {address}: laat de bevestigingsmail sturen en volg de link erin of voer de code in.",
+        "de": "Bestätigen Sie {address}: Folgen Sie dem Link in der Bestätigungsmail oder geben Sie ihren "
+        "Code ein. Ist keine da, lassen Sie sie (noch einmal) schicken.",
+        "en": "Confirm {address}: follow the link in the confirmation mail, or enter its code. If there is "
+        "none, have it sent (again).",
+        "fr": "Confirmez {address} : suivez le lien de l'e-mail de confirmation ou saisissez son code. S'il "
+        "n'est pas là, faites-le (r)envoyer.",
+        "nl": "Bevestig {address}: volg de link in de bevestigingsmail of voer de code in. Is er geen, laat "
+        "hem dan (opnieuw) sturen.",
     },
     Task.PUBLISH: {
         "de": "Bitten Sie den Verwalter von {domain}, unseren Schlüssel im DNS einzutragen: als "
