@@ -30,6 +30,7 @@ OTHERS: Records = {
     ("two.example", "TXT"): ["v=spf1 -all", "v=spf1 ~all"],
     **{(f"n{at}.example", "TXT"): [f"v=spf1 include:n{at + 1}.example ~all"] for at in range(12)},
     ("n12.example", "TXT"): ["v=spf1 ~all"],
+    ("ten.example", "TXT"): ["v=spf1 include:n4.example ~all"],
 }
 
 
@@ -127,6 +128,28 @@ TABLE = [
     (["v=spf1 include:my.platform.example include:two.example -all"], State.WARNING, Code.DEAD, None, 2),
     (["v=spf1 include:my.platform.example include:loop.example -all"], State.WARNING, Code.LOOP, None, 3),
     (["v=spf1 include:my.platform.example include:broken.example -all"], State.WARNING, Code.SYNTAX, None, 2),
+    # the eleventh look-up would be ours
+    (
+        ["v=spf1 include:ten.example ~all"], State.WRONG, Code.NOT_INCLUDED,
+        "v=spf1 include:my.platform.example include:ten.example ~all", 11,
+    ),
+    # meant as SPF, and none
+    (
+        ['"v=spf1 include:google.example" " mx -all"'], State.WRONG, Code.MEANT,
+        "v=spf1 include:my.platform.example include:google.example mx -all", 6,
+    ),
+    ([" v=spf1 mx ~all"], State.WRONG, Code.MEANT, "v=spf1 include:my.platform.example mx ~all", 2),
+    (["v = spf1; mx ~all"], State.WRONG, Code.MEANT, "v=spf1 include:my.platform.example mx ~all", 2),
+    (["v=spf1mx ~all"], State.WRONG, Code.MEANT, "v=spf1 include:my.platform.example mx ~all", 2),
+    (["include:my.platform.example"], State.WRONG, Code.MEANT, "v=spf1 include:my.platform.example", 1),
+    (
+        ["v=spf10", "spf2.0/pra -all"], State.MISSING, Code.NO_RECORD,
+        "v=spf1 include:my.platform.example ~all", 1,
+    ),
+    (
+        ["v=spf1 mx ~all", '"v=spf1 a ~all"'], State.WRONG, Code.NOT_INCLUDED,
+        "v=spf1 include:my.platform.example mx ~all", 2,
+    ),
     # several
     (
         ["v=spf1 include:google.example ~all", "v=spf1 mx -all"], State.DUPLICATE, Code.SEVERAL,
@@ -172,6 +195,30 @@ def test_an_eleventh_look_up_is_explained_with_what_each_term_costs() -> None:
         "include:my.platform.example (1), include:google.example (4), include:n4.example (9), mx (1)"
     )
     assert advice.left == -5
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["v=spf1 include:ten.example ~all"],
+        ['"v=spf1 include:ten.example ~all"'],
+        ["v=spf1 include:ten.example", "v=spf1 ~all"],
+    ],
+)
+def test_that_the_eleventh_look_up_would_be_ours_is_said_before_it_is_published(texts: list[str]) -> None:
+    [with_us] = [each for each in advised(*texts).findings if each.code is Code.TOO_MANY_WITH_US]
+    assert with_us.term == "11"
+    assert with_us.value == "include:my.platform.example (1), include:ten.example (10)"
+
+
+def test_what_was_meant_as_spf_is_shown_without_end() -> None:
+    advice = advised('"v=spf1 ' + "ip4:192.0.2.1 " * 500)
+    assert len(advice.findings[0].term) <= 100
+
+
+def test_the_platforms_own_record_is_not_told_to_include_itself() -> None:
+    advice = advised('"v=spf1 ip4:192.0.2.25 -all"', domain=OURS)
+    assert (advice.state, codes(advice)[0], advice.publish) == (State.WRONG, Code.MEANT, None)
 
 
 def test_what_the_platform_has_to_mend_is_not_asked_of_the_customer() -> None:

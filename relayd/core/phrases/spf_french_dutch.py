@@ -13,6 +13,14 @@ FRENCH_DUTCH = {
         "{domain} heeft geen SPF-record. Voeg het getoonde TXT-record toe en noem daarin "
         "elke andere server die voor het domein verzendt.",
     ),
+    Code.MEANT: (
+        "{domain} n'a pas d'enregistrement SPF, seulement un texte qui devait en être un : « {term} ». "
+        "Il doit commencer par v=spf1 et une espace, sans guillemets. Remplacez-le par celui qui est "
+        "indiqué.",
+        '{domain} heeft geen SPF-record, alleen een tekst die er een moest zijn: "{term}". Het moet '
+        "beginnen met v=spf1 en een spatie, zonder aanhalingstekens. Zet het getoonde ervoor in de "
+        "plaats.",
+    ),
     Code.SEVERAL: (
         "{domain} a {value} enregistrements SPF. Un seul est permis, sinon aucun ne "
         "compte : remplacez-les tous par celui qui est indiqué.",
@@ -84,6 +92,14 @@ FRENCH_DUTCH = {
         "Het SPF-record van {domain} vraagt {term} opzoekingen, 10 zijn toegestaan; bij "
         "de elfde telt het niet. Waar ze heen gaan: {value}. Haal weg wat u niet meer "
         "gebruikt.",
+    ),
+    Code.TOO_MANY_WITH_US: (
+        "Avec nous, l'enregistrement SPF de {domain} demande {term} requêtes, 10 sont permises. Notre "
+        "courrier passe quand même, celui des derniers serveurs nommés ne passe plus. Ce qui les coûte :"
+        " {value}. Retirez ce que vous n'utilisez plus, ou ne publiez que DKIM et laissez SPF tel quel.",
+        "Met ons vraagt het SPF-record van {domain} {term} opzoekingen, 10 zijn toegestaan. Onze e-mail "
+        "slaagt dan nog, die van de laatst genoemde servers niet meer. Waar ze heen gaan: {value}. Haal "
+        "weg wat u niet meer gebruikt, of publiceer alleen DKIM en laat SPF zoals het is.",
     ),
     Code.VOIDS: (
         "L'enregistrement SPF de {domain} cite plus de deux noms qui n'existent pas, le "

@@ -13,6 +13,13 @@ GERMAN_ENGLISH = {
         "{domain} has no SPF record. Add the TXT record shown, and name in it every other"
         " server that sends for the domain.",
     ),
+    Code.MEANT: (
+        "{domain} hat keinen SPF-Eintrag, nur einen Text, der einer sein soll: „{term}“. Er muss mit "
+        "v=spf1 und einem Leerzeichen beginnen, ohne Anführungszeichen. Ersetzen Sie ihn durch den "
+        "gezeigten.",
+        '{domain} has no SPF record, only a text that was meant as one: "{term}". It must begin with '
+        "v=spf1 and a blank, without quotation marks. Put the one shown in its place.",
+    ),
     Code.SEVERAL: (
         "{domain} hat {value} SPF-Einträge. Erlaubt ist einer, sonst gilt keiner: "
         "ersetzen Sie alle durch den gezeigten.",
@@ -84,6 +91,15 @@ GERMAN_ENGLISH = {
         "The SPF record of {domain} needs {term} look-ups and may need 10; at the "
         "eleventh it doesn't count. What they go to: {value}. Take out what you no longer"
         " use.",
+    ),
+    Code.TOO_MANY_WITH_US: (
+        "Mit uns braucht der SPF-Eintrag von {domain} {term} Abfragen, erlaubt sind 10. Unsere E-Mails "
+        "bestehen auch dann, die der zuletzt genannten Server nicht mehr. Was sie kostet: {value}. "
+        "Entfernen Sie, was Sie nicht mehr nutzen, oder veröffentlichen Sie nur DKIM und lassen SPF, wie"
+        " es ist.",
+        "With us, the SPF record of {domain} needs {term} look-ups and may need 10. Our mail passes even"
+        " then, that of the servers named last no longer does. What they go to: {value}. Take out what "
+        "you no longer use, or publish only DKIM and leave SPF as it is.",
     ),
     Code.VOIDS: (
         "Der SPF-Eintrag von {domain} nennt mehr als zwei Namen, die es nicht gibt, "

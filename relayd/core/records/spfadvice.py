@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from relayd.core.records import spfterms
 from relayd.core.records.spf import LOOKUPS, Outcome, Result, Why
-from relayd.core.records.spfsurvey import Code, Finding, Survey
+from relayd.core.records.spfsurvey import Code, Cost, Finding, Survey
 from relayd.core.records.spfterms import VERSION, Kind, Mechanism
 
 
@@ -30,7 +30,7 @@ class Advice:
     domain: str
     state: State
     findings: tuple[Finding, ...]  # the most important first; never empty
-    seen: tuple[str, ...]  # the SPF records there
+    seen: tuple[str, ...]  # the SPF records there, or what was meant as one
     publish: str | None  # the exact record to put there instead; None: leave it as it is
     lookups: int  # of `publish`, else of what is there: what a receiver needs at most
     ttl: int | None  # seconds for which receivers may still see what is there
@@ -44,6 +44,9 @@ class Advice:
 COSTS_MAX = 30
 """Terms named with what they cost: enough to choose from, and a record may hold thousands."""
 
+MEANT_MAX = 100
+"""Octets quoted of a text that was meant as a record: enough to find it."""
+
 _ERRORS = {Why.VOIDS: Code.VOIDS, Why.MX_LIMIT: Code.MX_LIMIT}
 """Errors that show only when addresses are asked for, which a survey doesn't."""
 
@@ -55,13 +58,18 @@ def advise(*, own: Survey, ours: Survey, results: Mapping[str, Result]) -> Advic
         return _advice(own, State.UNKNOWN, [Finding(Code.TROUBLE, own.domain, value=own.trouble or "")])
     include, itself = ours.domain, own.domain == ours.domain
     budget = own.lookups if _reached(own, include) or itself else own.lookups + 1 + ours.lookups
+    with_us = _too_many_with_us(own, ours, budget)
+    if own.meant is not None:
+        said = Finding(Code.MEANT, own.domain, own.meant[:MEANT_MAX])
+        publish = None if itself else placed(spfterms.mended(own.meant) or VERSION, include)
+        return _advice(own, State.WRONG, [said, *with_us, *own.findings], publish, budget)
     if not own.records:
         publish = None if itself else f"{VERSION} include:{include} ~all"
         return _advice(own, State.MISSING, [Finding(Code.NO_RECORD, own.domain)], publish, budget)
     if len(own.records) > 1:
         several = Finding(Code.SEVERAL, own.domain, value=str(len(own.records)))
         publish = None if itself else merged(own.records, include)
-        return _advice(own, State.DUPLICATE, [several, *own.findings], publish, budget)
+        return _advice(own, State.DUPLICATE, [several, *with_us, *own.findings], publish, budget)
     findings = [*_too_many(own), *own.findings]
     failed = {ip: result for ip, result in results.items() if result.outcome is not Outcome.PASS}
     if results and not failed:
@@ -71,7 +79,8 @@ def advise(*, own: Survey, ours: Survey, results: Mapping[str, Result]) -> Advic
     causes = _causes(own, include, failed)
     moves = not itself and any(cause.code in _MOVES for cause in causes)
     if moves:
-        return _advice(own, State.WRONG, [*causes, *findings], placed(own.records[0], include), budget)
+        publish = placed(own.records[0], include)
+        return _advice(own, State.WRONG, [*causes, *with_us, *findings], publish, budget)
     if not results:
         return _advice(own, State.UNKNOWN, [Finding(Code.EGRESS_UNKNOWN), *findings])
     return _advice(own, State.WRONG, [*causes, *findings])
@@ -154,8 +163,19 @@ def _causes(own: Survey, include: str, failed: Mapping[str, Result]) -> list[Fin
 def _too_many(own: Survey) -> list[Finding]:
     if own.lookups <= LOOKUPS:
         return []
-    costs = ", ".join(f"{cost.term} ({cost.lookups})" for cost in own.costs[:COSTS_MAX])
-    return [Finding(Code.TOO_MANY, own.domain, str(own.lookups), costs)]
+    return [Finding(Code.TOO_MANY, own.domain, str(own.lookups), _listed(own.costs))]
+
+
+def _too_many_with_us(own: Survey, ours: Survey, budget: int) -> list[Finding]:
+    """That what we ask for would be too much, before anybody publishes it."""
+    if budget <= LOOKUPS or own.lookups > LOOKUPS:
+        return []
+    costs = (Cost(f"include:{ours.domain}", 1 + ours.lookups), *own.costs)
+    return [Finding(Code.TOO_MANY_WITH_US, own.domain, str(budget), _listed(costs))]
+
+
+def _listed(costs: Sequence[Cost]) -> str:
+    return ", ".join(f"{cost.term} ({cost.lookups})" for cost in costs[:COSTS_MAX])
 
 
 def _reached(own: Survey, include: str) -> bool:
@@ -179,7 +199,7 @@ def _advice(
         domain=own.domain,
         state=state,
         findings=tuple(dict.fromkeys(findings)),
-        seen=own.records,
+        seen=own.records if own.meant is None else (own.meant,),
         publish=publish,
         lookups=own.lookups if lookups is None else lookups,
         ttl=own.ttl,

@@ -28,6 +28,7 @@ class Code(StrEnum):
 
     OK = "ok"
     NO_RECORD = "no_record"
+    MEANT = "meant"  # a text that only nearly is an SPF record
     SEVERAL = "several"
     NOT_INCLUDED = "not_included"
     BEHIND_ALL = "behind_all"  # our include stands where nobody reads on
@@ -40,6 +41,7 @@ class Code(StrEnum):
     MACRO = "macro"
     TWICE = "twice"
     TOO_MANY = "too_many"  # an eleventh look-up
+    TOO_MANY_WITH_US = "too_many_with_us"  # ... once our include is there
     VOIDS = "voids"
     MX_LIMIT = "mx_limit"
     DEAD = "dead"  # an include or redirect to a domain without one SPF record
@@ -73,6 +75,7 @@ class Cost:
 class Survey:
     domain: str
     records: tuple[str, ...]  # the SPF records at the domain: there should be one
+    meant: str | None  # where there is none: a text that only nearly is one
     costs: tuple[Cost, ...]
     findings: tuple[Finding, ...]
     ttl: int | None  # seconds, of the domain's own record
@@ -98,13 +101,15 @@ def survey(domain: str, client: Client) -> Asking[Survey]:
     reading = _Reading(client)
     answer = yield from reading.ask(domain)
     records = spfterms.records(texts(answer))
+    meant = None if records else next(filter(spfterms.mended, texts(answer)), None)
     costs: list[Cost] = []  # of several records, as if they were one
-    for text in records[:SEVERAL_MAX]:
+    for text in records[:SEVERAL_MAX] or filter(None, [meant and spfterms.mended(meant)]):
         found = yield from reading.record(domain, spfterms.read(text), (domain.lower(),))
-        costs += [cost for cost in found if len(records) == 1 or cost not in costs]
+        costs += [cost for cost in found if len(records) < 2 or cost not in costs]
     return Survey(
         domain=domain,
         records=records,
+        meant=meant,
         costs=tuple(costs),
         findings=tuple(dict.fromkeys(reading.findings)),
         ttl=None if isinstance(answer, Trouble) else answer.ttl,

@@ -121,6 +121,18 @@ def records(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in texts if text.lower() == VERSION or text.lower().startswith(f"{VERSION} "))
 
 
+_MEANT = re.compile(r"[\s\"'\\]*(?:v\s*=\s*spf1(?![0-9.])[\s,;:]*|(?=include:))", re.IGNORECASE)
+
+
+def mended(text: str) -> str | None:
+    """What a text was meant to be that is no SPF record for want of a right beginning: it stands in quotation
+    marks, behind a blank, or has no version. None for any other text."""
+    head = _MEANT.match(text[:RECORD_MAX])
+    if head is None or records([text]):
+        return None
+    return " ".join([VERSION, *re.sub(r"[\"\\]", "", text[head.end() : RECORD_MAX]).split()])
+
+
 def read(text: str) -> Record:
     """Read a record that `records` chose. Never raises: what can't be read is in `bad`."""
     if len(text) > RECORD_MAX:
