@@ -9,6 +9,9 @@ PYTEST_ARGS ?=
 # Kills of the long run: make kill KILLS=1000
 KILLS ?= 300
 
+# What the tests start is compiled once, not by each daemon and each worker again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench check kill clean
 

@@ -19,38 +19,45 @@ def filled(name: str, value: str) -> Answer:
     return row(*[value] * row.sentence.count("{}"))
 
 
-@pytest.mark.parametrize("name", answer.ROWS)
 class TestEachReply:
-    def test_has_an_enhanced_code_of_its_class(self, name: str) -> None:
-        row = answer.ROWS[name]
-        if name in WITHOUT_ENHANCED_CODE:
-            assert row.enhanced == ""
-        else:
-            assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", row.enhanced)
-            assert row.enhanced[0] == str(row.code)[0]
+    def test_has_an_enhanced_code_of_its_class(self, subtests: pytest.Subtests) -> None:
+        for name, row in answer.ROWS.items():
+            with subtests.test(name):
+                if name in WITHOUT_ENHANCED_CODE:
+                    assert row.enhanced == ""
+                else:
+                    assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", row.enhanced)
+                    assert row.enhanced[0] == str(row.code)[0]
 
-    def test_is_one_ascii_line_whatever_value_it_shows(self, name: str) -> None:
-        for value in ("x", "", "ä€\r\n250 forged", "\x00" * 99, "y" * 5000, "{}", "%s"):
-            line = filled(name, value).line
-            assert line.isascii()
-            assert len(line) <= 512
-            assert line.endswith(b"\r\n")
-            assert line.count(b"\n") == line.count(b"\r") == 1
-            assert all(32 <= octet < 127 for octet in line[:-2])
+    def test_is_one_ascii_line_whatever_value_it_shows(self, subtests: pytest.Subtests) -> None:
+        for name in answer.ROWS:
+            with subtests.test(name):
+                for value in ("x", "", "ä€\r\n250 forged", "\x00" * 99, "y" * 5000, "{}", "%s"):
+                    line = filled(name, value).line
+                    assert line.isascii()
+                    assert len(line) <= 512
+                    assert line.endswith(b"\r\n")
+                    assert line.count(b"\n") == line.count(b"\r") == 1
+                    assert all(32 <= octet < 127 for octet in line[:-2])
 
-    def test_shows_the_value_seen(self, name: str) -> None:
-        if "{}" in answer.ROWS[name].sentence:
-            assert b"value-seen" in filled(name, "value-seen").line
+    def test_shows_the_value_seen(self, subtests: pytest.Subtests) -> None:
+        for name, row in answer.ROWS.items():
+            with subtests.test(name):
+                if "{}" in row.sentence:
+                    assert b"value-seen" in filled(name, "value-seen").line
 
-    def test_says_what_to_do_when_it_is_a_no(self, name: str) -> None:
-        row = answer.ROWS[name]
-        if row.code >= 400:
-            seen, colon, advice = row.sentence.rpartition(": ")
-            assert (bool(seen), colon, len(advice.split()) >= 2) == (True, ": ", True)
+    def test_says_what_to_do_when_it_is_a_no(self, subtests: pytest.Subtests) -> None:
+        for name, row in answer.ROWS.items():
+            with subtests.test(name):
+                if row.code >= 400:
+                    seen, colon, advice = row.sentence.rpartition(": ")
+                    assert (bool(seen), colon, len(advice.split()) >= 2) == (True, ": ", True)
 
-    def test_a_fault_of_ours_is_never_final(self, name: str) -> None:
-        if name in {"FAULT", "FULL", "SIGNING_FAILED", "TOO_MANY_CONNECTIONS", "GOING_DOWN"}:
-            assert 400 <= answer.ROWS[name].code < 500
+    def test_a_fault_of_ours_is_never_final(self, subtests: pytest.Subtests) -> None:
+        for name, row in answer.ROWS.items():
+            with subtests.test(name):
+                if name in {"FAULT", "FULL", "SIGNING_FAILED", "TOO_MANY_CONNECTIONS", "GOING_DOWN"}:
+                    assert 400 <= row.code < 500
 
 
 def test_only_what_is_below_400_is_positive() -> None:

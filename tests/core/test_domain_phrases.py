@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 
@@ -13,17 +14,18 @@ from relayd.core.records.domainnotes import Code, Note
 PLACE = re.compile(r"\{[a-z]+\}")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("code", Code)
-def test_every_note_is_said_in_every_language(code: Code, language: str) -> None:
-    sentence = _LANGUAGES[language].notes[code]
-    assert set(PLACE.findall(sentence)) == set(PLACE.findall(_LANGUAGES["en"].notes[code]))
-    assert sentence[0].isupper() or sentence.startswith("{")
-    assert sentence.endswith((".", "rotate"))
-    facts = {place.strip("{}"): "none" if place == "{wish}" else "7" for place in PLACE.findall(sentence)}
-    if "time" in facts:
-        facts = {"seconds": "2520"}
-    assert "{" not in say(Note(code, facts), language)
+def test_every_note_is_said_in_every_language(subtests: pytest.Subtests) -> None:
+    for code, language in product(Code, LANGUAGES):
+        with subtests.test(str(code), language=language):
+            sentence = _LANGUAGES[language].notes[code]
+            assert set(PLACE.findall(sentence)) == set(PLACE.findall(_LANGUAGES["en"].notes[code]))
+            assert sentence[0].isupper() or sentence.startswith("{")
+            assert sentence.endswith((".", "rotate"))
+            places = [place.strip("{}") for place in PLACE.findall(sentence)]
+            facts = {place: "none" if place == "wish" else "7" for place in places}
+            if "time" in facts:
+                facts = {"seconds": "2520"}
+            assert "{" not in say(Note(code, facts), language)
 
 
 def test_a_strangers_text_is_not_looked_through_for_places() -> None:

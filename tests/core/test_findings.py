@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from relayd.core.findings import Finding, Kind
 from relayd.core.phrases import LANGUAGES, findings
 from relayd.core.reasons import Actor, Reason
 
+KINDS = [kind for kind in Kind if kind is not Kind.OTHER]
 PLACES = {
     name: f"<{name}>"
     for name in (
@@ -22,27 +24,27 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.OTHER])
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_finding_has_a_cause_and_a_remedy_as_whole_sentences(kind: Kind, language: str) -> None:
-    finding = Finding(kind=kind, places=PLACES)
-    for said in (findings.text(finding, language), findings.remedy(finding, language)):
-        assert said.endswith((".", "?"))
-        assert "{" not in said
-        assert len(said) < 300
+def test_each_finding_has_a_cause_and_a_remedy_as_whole_sentences(subtests: pytest.Subtests) -> None:
+    for kind, language in product(KINDS, LANGUAGES):
+        with subtests.test(str(kind), language=language):
+            finding = Finding(kind=kind, places=PLACES)
+            for said in (findings.text(finding, language), findings.remedy(finding, language)):
+                assert said.endswith((".", "?"))
+                assert "{" not in said
+                assert len(said) < 300
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.OTHER])
-def test_the_languages_name_the_same_things(kind: Kind) -> None:
+def test_the_languages_name_the_same_things(subtests: pytest.Subtests) -> None:
     """In some language a name may stand in the other sentence, but none is missing."""
-    finding = Finding(kind=kind, places=PLACES)
+    for kind in KINDS:
+        with subtests.test(str(kind)):
+            finding = Finding(kind=kind, places=PLACES)
 
-    def named(language: str) -> set[str]:
-        return set(
-            re.findall(r"<(\w+)>", findings.text(finding, language) + findings.remedy(finding, language))
-        )
+            def named(language: str, finding: Finding = finding) -> set[str]:
+                said = findings.text(finding, language) + findings.remedy(finding, language)
+                return set(re.findall(r"<(\w+)>", said))
 
-    assert {frozenset(named(language)) for language in LANGUAGES} == {frozenset(named("en"))}
+            assert {frozenset(named(language)) for language in LANGUAGES} == {frozenset(named("en"))}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -324,16 +325,16 @@ def test_signing_in_proves_no_address() -> None:
 # --- words ---
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("problem", [None, *Problem])
-def test_every_ending_has_its_words(problem: Problem | None, language: str) -> None:
-    text, remedy = signin.said(
-        problem, language, provider="google", username="{account}", account="<b>evil</b>"
-    )
-    assert text
-    assert remedy
-    assert "{provider}" not in text + remedy
-    assert signin.title(problem, language)
-    if problem is Problem.OTHER_ACCOUNT:
-        assert "<b>evil</b>" in text
-        assert "{account}" in text
+def test_every_ending_has_its_words(subtests: pytest.Subtests) -> None:
+    for problem, language in product((None, *Problem), LANGUAGES):
+        with subtests.test(str(problem), language=language):
+            text, remedy = signin.said(
+                problem, language, provider="google", username="{account}", account="<b>evil</b>"
+            )
+            assert text
+            assert remedy
+            assert "{provider}" not in text + remedy
+            assert signin.title(problem, language)
+            if problem is Problem.OTHER_ACCOUNT:
+                assert "<b>evil</b>" in text
+                assert "{account}" in text

@@ -28,15 +28,16 @@ def test_the_four_languages_are_there() -> None:
     assert set(LANGUAGES) == {"de", "en", "fr", "nl"}
 
 
-@pytest.mark.parametrize(("reason", "language"), list(product(Reason, LANGUAGES)))
-def test_every_reason_has_a_text_and_a_remedy(reason: Reason, language: str) -> None:
-    for words in (text(reason, language), remedy(reason, language)):
-        assert 10 < len(words) <= 200
-        assert words.endswith(".")
-        assert words[0].isupper()
-        assert words.isprintable()
-        assert "  " not in words
-        assert "{" not in words
+def test_every_reason_has_a_text_and_a_remedy(subtests: pytest.Subtests) -> None:
+    for reason, language in product(Reason, LANGUAGES):
+        with subtests.test(str(reason), language=language):
+            for words in (text(reason, language), remedy(reason, language)):
+                assert 10 < len(words) <= 200
+                assert words.endswith(".")
+                assert words[0].isupper()
+                assert words.isprintable()
+                assert "  " not in words
+                assert "{" not in words
 
 
 def test_no_two_languages_share_a_text() -> None:
@@ -45,30 +46,31 @@ def test_no_two_languages_share_a_text() -> None:
         assert len({remedy(reason, language) for language in LANGUAGES}) == 4
 
 
-@pytest.mark.parametrize(("status", "language"), list(product(Status, LANGUAGES)))
-def test_every_status_has_a_word(status: Status, language: str) -> None:
-    assert status_word(status, language)
+def test_every_status_has_a_word(subtests: pytest.Subtests) -> None:
+    for status, language in product(Status, LANGUAGES):
+        with subtests.test(str(status), language=language):
+            assert status_word(status, language)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_smtp_answers_are_ascii_and_short(reason: Reason) -> None:
-    words = smtp_sentence(reason)
+def test_smtp_answers_are_ascii_and_short(subtests: pytest.Subtests) -> None:
+    for reason in Reason:
+        with subtests.test(str(reason)):
+            words = smtp_sentence(reason)
 
-    assert words.isascii()
-    assert not words.endswith(".")
+            assert words.isascii()
+            assert not words.endswith(".")
 
 
-@pytest.mark.parametrize(
-    ("kind", "language", "reason"), list(product(EventType, LANGUAGES, [None, Reason.RECIPIENT_FULL]))
-)
-def test_every_event_is_a_sentence(kind: EventType, language: str, reason: Reason | None) -> None:
-    said = sentence(event(kind, reason=reason), language)
+def test_every_event_is_a_sentence(subtests: pytest.Subtests) -> None:
+    for kind, language, reason in product(EventType, LANGUAGES, [None, Reason.RECIPIENT_FULL]):
+        with subtests.test(str(kind), language=language, reason=str(reason)):
+            said = sentence(event(kind, reason=reason), language)
 
-    assert said[0].isupper()
-    assert said.endswith(".")
-    assert "{" not in said
-    assert ":." not in said
-    assert " ." not in said
+            assert said[0].isupper()
+            assert said.endswith(".")
+            assert "{" not in said
+            assert ":." not in said
+            assert " ." not in said
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ import pytest
 from relayd.core.reasons import REASONS, Actor, Reason, row
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_has_a_row_with_a_specimen(reason: Reason) -> None:
-    found = row(reason)
+def test_every_reason_has_a_row_with_a_specimen(subtests: pytest.Subtests) -> None:
+    for reason in Reason:
+        with subtests.test(str(reason)):
+            found = row(reason)
 
-    assert found.reason is reason
-    assert found.specimen.isprintable()
-    assert found.specimen
+            assert found.reason is reason
+            assert found.specimen.isprintable()
+            assert found.specimen
 
 
 def test_every_actor_has_something_to_do() -> None:

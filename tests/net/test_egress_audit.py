@@ -6,7 +6,7 @@ Whoever opens another one finds this list in the way, and adds to it what holds 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 RELAYD = Path(__file__).parents[2] / "relayd"
@@ -47,9 +47,13 @@ JUDGED = {
 """Who calls `net/smtp`, and what judges the address before."""
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(RELAYD.rglob("*.py")):
-        yield str(path.relative_to(RELAYD)), ast.parse(path.read_text())
+@cache
+def sources() -> list[tuple[str, list[ast.AST]]]:
+    """Each file with all its nodes."""
+    return [
+        (str(path.relative_to(RELAYD)), list(ast.walk(ast.parse(path.read_text()))))
+        for path in sorted(RELAYD.rglob("*.py"))
+    ]
 
 
 def dotted(node: ast.AST) -> str:
@@ -61,10 +65,11 @@ def dotted(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def uses(tree: ast.Module, names: set[str]) -> set[str]:
+def uses(nodes: list[ast.AST], names: set[str]) -> set[str]:
     found = set()
-    for node in ast.walk(tree):
-        name = dotted(node) if isinstance(node, ast.Attribute) else ""
+    ends = {name.rpartition(".")[2] for name in names}
+    for node in nodes:
+        name = dotted(node) if isinstance(node, ast.Attribute) and node.attr in ends else ""
         last = ".".join(name.split(".")[-2:])
         found |= {last} & names
         found |= {name} & names
@@ -76,12 +81,12 @@ def door(file: str) -> str:
 
 
 def test_only_doors_open_connections() -> None:
-    opening = {door(file) for file, tree in sources() if uses(tree, OPENERS)}
+    opening = {door(file) for file, nodes in sources() if uses(nodes, OPENERS)}
     assert opening <= set(DOORS)
 
 
 def test_who_opens_a_session_has_the_address_judged_before() -> None:
-    callers = {file for file, tree in sources() if uses(tree, {"smtp.connect", "smtp.reaches"})}
+    callers = {file for file, nodes in sources() if uses(nodes, {"smtp.connect", "smtp.reaches"})}
     assert callers == set(JUDGED)
 
 
@@ -89,8 +94,8 @@ def test_a_guard_is_left_out_only_where_the_operator_wrote_the_host() -> None:
     """`guard=None` is for the smarthost, and for what the code or the config names for OAuth."""
     without = [
         f"{file}: {dotted(node.func)}"
-        for file, tree in sources()
-        for node in ast.walk(tree)
+        for file, nodes in sources()
+        for node in nodes
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg == "guard" and isinstance(keyword.value, ast.Constant) and keyword.value.value is None

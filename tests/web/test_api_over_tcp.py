@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from relayd.web.roles import Role
 from relayd.web.tokens import TokenGuard, Tokens
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
+NO_ROOTS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""What httpx would load for each client is not asked for anything here."""
 SECRETS = {role: f"a-secret-of-the-role-{role.value}" for role in Role}
 
 
@@ -79,7 +82,8 @@ async def make_api() -> AsyncIterator[Callable[..., Awaitable[Api]]]:
     async def make(**limits: Any) -> Api:
         listening = socket.create_server(("127.0.0.1", 0))
         place = listening.getsockname()
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{place[1]}", trust_env=False, timeout=20)
+        base = f"http://127.0.0.1:{place[1]}"
+        http = httpx.AsyncClient(base_url=base, trust_env=False, timeout=20, verify=NO_ROOTS)
         api = Api(
             http=http,
             place=place,
