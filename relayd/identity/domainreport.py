@@ -19,6 +19,7 @@ from relayd.core.policy import return_host
 from relayd.core.records import dkimkey, dmarc, domainreport
 from relayd.core.records.answers import Found, Missing, Mx, Told, Trouble
 from relayd.core.records.dmarc import Discovery
+from relayd.core.records.domainnotes import Code, Note
 from relayd.core.records.domainreport import Line, Ours, Outlook, Purpose, Report, State, View
 from relayd.core.records.spf import Outcome
 from relayd.core.records.spfadvice import Advice
@@ -141,7 +142,24 @@ class _Look:
             self._ours,
             dict(zip(names, texts, strict=True)),
             dict(zip(names, aliases, strict=True)),
+            await self._astray(
+                [name for name, text in zip(names.values(), texts, strict=True) if not text.records]
+            ),
         )
+
+    async def _astray(self, names: Sequence[str]) -> dict[str, Note]:
+        """Records that a form put at NAME.DOMAIN.DOMAIN, because it adds the domain by itself; by NAME."""
+        zone = organization(self._domain)
+        there = {name: f"{name}.{zone}" for name in names}
+        seen = await asyncio.gather(
+            *(self._resolver.cname(name, fresh=True) for name in there.values()),
+            *(self._resolver.txt(name, fresh=True) for name in there.values()),
+        )
+        return {
+            name: Note(Code.NAME_TWICE, {"there": there[name], "short": name.removesuffix(f".{zone}")})
+            for name, answer in zip((*names, *names), seen, strict=True)
+            if isinstance(answer, Found)
+        }
 
     async def _advice(self) -> Advice | None:
         if self._ours.spf_include is None:

@@ -14,6 +14,7 @@ from relayd.core.mail import Proof, Rung
 from relayd.core.phrases import LANGUAGES, forecast
 from relayd.core.records.dkimkey import OurKey
 from relayd.core.records.dmarc import Dmarc
+from relayd.core.records.domainnotes import Code, Note
 from relayd.core.records.domainreport import Line, Ours, Purpose, State
 from relayd.core.records.spf import Outcome
 from relayd.identity import domainreport
@@ -97,6 +98,24 @@ async def test_a_domain_with_nothing_published(bench: Bench) -> None:
     }
     assert found.report.advice is not None
     assert found.report.advice.publish == "v=spf1 include:spf.my.platform.example ~all"
+
+
+@pytest.mark.parametrize("kind", ["CNAME", "TXT"])
+async def test_a_record_under_the_domain_twice_is_found(bench: Bench, kind: str) -> None:
+    """Many forms add the domain to the name by themselves."""
+    there = "r1._domainkey.acme.example.acme.example"
+    bench.publish(there, kind, KEY.name("my.platform.example") if kind == "CNAME" else KEY.record)
+    line = (await bench.lines())[Purpose.DKIM]
+    assert line.state is State.MISSING
+    assert line.notes[0] == Note(Code.NAME_TWICE, {"there": there, "short": "r1._domainkey"})
+
+
+async def test_a_record_of_a_subdomain_under_its_zone_twice_is_found(bench: Bench) -> None:
+    there = "r2._domainkey.mail.acme.example.acme.example"
+    bench.publish(there, "CNAME", "r2._domainkey.my.platform.example")
+    report = (await bench.reporter.check("mail.acme.example")).report
+    [line] = [line for line in report.lines if line.name == "r2._domainkey.mail.acme.example"]
+    assert line.notes[0] == Note(Code.NAME_TWICE, {"there": there, "short": "r2._domainkey.mail"})
 
 
 async def test_a_domain_with_everything_published_and_what_receivers_will_see(bench: Bench) -> None:

@@ -56,6 +56,10 @@ GERMAN = DomainTexts(
         ),
         Code.KEY_UNPUBLISHED: "Der Alias stimmt, aber die Plattform hat ihren Schlüssel unter {name} nicht "
         "veröffentlicht. Das ist Sache der Plattform; hier ist nichts zu ändern.",
+        Code.NAME_TWICE: (
+            "Der Eintrag steht bei {there}: Das Formular hängt die Domain selbst an. Geben Sie als Namen "
+            "{short} ein."
+        ),
         Code.ALIAS_OK: (
             "Der Alias führt zu unserem Schlüssel. Wechseln wir den Schlüssel, ist hier nichts zu tun."
         ),

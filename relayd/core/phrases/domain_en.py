@@ -43,6 +43,9 @@ ENGLISH = DomainTexts(
             "The alias is right, but the platform has not published its key at {name}. That is the "
             "platform's matter; there is nothing to change here."
         ),
+        Code.NAME_TWICE: (
+            "The record stands at {there}: the form adds the domain by itself. Enter {short} as the name."
+        ),
         Code.ALIAS_OK: "The alias leads to our key. When we change the key, nothing has to be done here.",
         Code.ALIAS_READY: "Ready for the day on which we change the key.",
         Code.ALIAS_MISSING: "Publish this alias too: then a change of our key needs nothing from you.",

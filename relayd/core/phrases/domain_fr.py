@@ -55,6 +55,10 @@ FRENCH = DomainTexts(
             "L'alias est correct, mais la plateforme n'a pas publié sa clé à {name}. C'est l'affaire de "
             "la plateforme ; il n'y a rien à changer ici."
         ),
+        Code.NAME_TWICE: (
+            "L'enregistrement se trouve à {there} : le formulaire ajoute lui-même le domaine. Entrez "
+            "{short} comme nom."
+        ),
         Code.ALIAS_OK: (
             "L'alias mène à notre clé. Quand nous changerons de clé, il n'y aura rien à faire ici."
         ),

@@ -48,6 +48,9 @@ DUTCH = DomainTexts(
             "De alias klopt, maar het platform heeft zijn sleutel niet gepubliceerd op {name}. Dat is "
             "zaak van het platform; hier hoeft niets te veranderen."
         ),
+        Code.NAME_TWICE: (
+            "Het record staat bij {there}: het formulier voegt het domein zelf toe. Vul als naam {short} in."
+        ),
         Code.ALIAS_OK: (
             "De alias leidt naar onze sleutel. Als wij de sleutel wisselen, hoeft hier niets te gebeuren."
         ),

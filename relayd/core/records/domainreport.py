@@ -148,15 +148,21 @@ def to_publish(domain: str, ours: Ours) -> tuple[Line, ...]:
 
 
 def key_lines(
-    domain: str, ours: Ours, texts: Mapping[str, View[str]], aliases: Mapping[str, View[str]]
+    domain: str,
+    ours: Ours,
+    texts: Mapping[str, View[str]],
+    aliases: Mapping[str, View[str]],
+    astray: Mapping[str, Note] | None = None,
 ) -> tuple[Line, ...]:
     """The two selectors, by what is at their names. While a key is changed both hold one of ours, and one of
-    them is enough."""
+    them is enough. `astray` tells, of a name at which nothing is, where a record was put instead."""
     found = []
     for selector in ours.selectors:
         line, key = _key_line(domain, ours, selector), ours.key(selector)
         text, alias = texts[selector], aliases[selector]
         judged = _without_key(line, text, alias) if key is None else _with_key(line, text, alias, key, ours)
+        if judged.state is State.MISSING and astray and line.name in astray:
+            judged = _is(judged, State.MISSING, astray[line.name])
         found.append((judged, text))
     if any(line.needed and line.state in (State.OK, State.WARNING) for line, _ in found):
         found = [(_spare(line), text) for line, text in found]
