@@ -23,6 +23,7 @@ class Draft:
     old: Known | None
     new: Known
     keys: tuple[str, ...]  # that change; none: nothing does
+    unconfirmed: bool  # what was confirmed before counts no more
     warnings: tuple[Problem, ...]
 
     @property
@@ -52,11 +53,16 @@ def draft(id: str, values: Mapping[str, object], shelf: Shelf, vault: Vault, *, 
         new = replace(old, settings=settings)
     else:
         new = _sealed(id, settings, given, vault)
+    keys = _keys(old, new)
+    taken_back = partly and "confirmed" in values and not settings.confirmed
+    if taken_back and old is not None and shelf.confirmed_by(id) is not None:
+        keys = tuple(sorted({*keys, "confirmed"}))
     return Draft(
         id=id,
         old=old,
         new=new,
-        keys=_keys(old, new),
+        keys=keys,
+        unconfirmed=taken_back or "address" in keys,
         warnings=(*looked.warnings, *_shared(id, settings, shelf)),
     )
 

@@ -160,8 +160,8 @@ class Book:
 
     async def set(self, id: str, changes: Mapping[str, object], *, by: str) -> Changed:
         """Change the settings that are named, in sections too: {"upstream": {"port": 465}}; None is the
-        default. Another address is not confirmed, unless the changes say so. Raises as `put`, and
-        SenderMissing."""
+        default. Another address is not confirmed, unless the changes say so; {"confirmed": False} takes back
+        what anybody confirmed. Raises as `put`, and SenderMissing."""
         async with self.changing:
             self._own(id)
             (changed,) = await self._write(await self._drafts({id: changes}, partly=True), by)
@@ -232,11 +232,11 @@ class Book:
             ids = {one.id for one in now}
             new = {part: id for part, id in assigned.new.items() if id in ids}
             rows, events = [one.row for one in now], [self._said(one, by) for one in now]
-            elsewhere = [one.id for one in now if "address" in one.keys and one.id in kept.confirmed]
-            over = [Fact(kind=CONFIRMED, key=id, value={}) for id in elsewhere]
-            await self._store.put_senders(rows, [*shelf.facts(new), *over], events)
+            over = [one.id for one in now if one.unconfirmed and one.id in kept.confirmed]
+            emptied = [Fact(kind=CONFIRMED, key=id, value={}) for id in over]
+            await self._store.put_senders(rows, [*shelf.facts(new), *emptied], events)
             kept.local_parts.keep(new)
-            for id in elsewhere:
+            for id in over:
                 del kept.confirmed[id]
             for one in now:
                 kept.put(one.id, one.new, assigned.parts[one.id])

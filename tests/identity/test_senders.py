@@ -455,6 +455,24 @@ async def test_an_address_that_comes_back_has_to_be_confirmed_again(bench: Bench
         assert (entry.sender.confirmed, entry.confirmed_by) == (False, None)
 
 
+@pytest.mark.parametrize("by", ["code", "vouch"])
+async def test_the_operator_takes_a_confirmation_back(bench: Bench, by: str) -> None:
+    await bench.put(**ACME)
+    await bench.book.confirm("acme", parse("billing@acme.example"), by=by)
+    assert (await bench.put(**ACME, confirmed=False)).keys == (), (
+        "the settings as they were say nothing of it"
+    )
+    back = await bench.book.set("acme", {"confirmed": False}, by="cli")
+    assert back.keys == ("confirmed",)
+    assert (await bench.said())[-1][0] == "sender_changed"
+    again = await bench.book.set("acme", {"confirmed": False}, by="cli")
+    assert again.keys == ()
+    await bench.open()
+    for entry in (back.entry, bench.book.entry("acme")):
+        assert entry is not None
+        assert (entry.sender.confirmed, entry.confirmed_by) == (False, None)
+
+
 async def test_another_address_is_not_confirmed(bench: Bench) -> None:
     await bench.put(**ACME, confirmed=True)
     await bench.book.set("acme", {"name": "Renamed"}, by="cli")
