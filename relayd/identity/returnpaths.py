@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from relayd.core.address import Address
+from relayd.core.address import Address, shown
 from relayd.core.keyproof import Look, Seen
 from relayd.core.records import spfterms
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
@@ -75,10 +75,10 @@ def _judged(domain: str, results: Mapping[str, Result]) -> Seen:
         )
     for ip, result in results.items():
         if result.outcome is Outcome.TEMPERROR:
-            text = f"DNS gives no usable answer for SPF of {result.decided.domain}."
+            text = f"DNS gives no usable answer for SPF of {shown(result.decided.domain, 255)}."
             return Seen(look=Look.UNCLEAR, ttl=0, text=text)
         if result.outcome is not Outcome.PASS:
-            by = f'"{result.decided.term}" in the record of {result.decided.domain}'
+            by = f'"{shown(result.decided.term)}" in the record of {shown(result.decided.domain, 255)}'
             why = f"{result.why.value}, " if result.why else ""
             text = f"SPF of {domain} comes to {result.outcome.value} for {ip} ({why}{by})."
             return Seen(look=Look.NO, ttl=ttl, text=text)

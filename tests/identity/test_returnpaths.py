@@ -57,6 +57,13 @@ async def bench() -> AsyncIterator[Bench]:
         await resolver.close()
 
 
+async def test_what_stands_in_a_strangers_record_commands_no_terminal(bench: Bench) -> None:
+    bench.zone.set(DOMAIN, "TXT", "v=spf1 \x1b]0;owned\x07 -all")
+    seen = await returnpaths.passes(bench.resolver, DOMAIN, HERE)
+    assert seen.look is Look.NO
+    assert seen.text.isprintable()
+
+
 async def test_spf_that_passes_for_every_address_is_proof(bench: Bench) -> None:
     bench.zone.add(DOMAIN, "TXT", "unrelated", INCLUDE)
     assert bench.domains.known(DOMAIN, Proof.SPF) is None

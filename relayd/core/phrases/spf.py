@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import re
 
+from relayd.core.address import shown
 from relayd.core.phrases.spf_french_dutch import FRENCH_DUTCH
 from relayd.core.phrases.spf_german_english import GERMAN_ENGLISH
 from relayd.core.records.spfsurvey import Code, Finding
+
+NAME_MAX = 300
+"""Characters shown of a domain or a term: a name has 255 at most."""
+
+LIST_MAX = 2000
+"""Characters shown of a list of terms: some 60 of them."""
 
 _PLACE = re.compile(r"\{(domain|term|value)\}")
 
@@ -16,7 +23,11 @@ def sentence(finding: Finding, language: str) -> str:
     """One finding, as one or two sentences. Raises KeyError for a language that isn't in
     `phrases.LANGUAGES`."""
     words = _LANGUAGES[language][finding.code]
-    places = {"domain": finding.domain, "term": finding.term, "value": finding.value}
+    places = {
+        "domain": shown(finding.domain, NAME_MAX),
+        "term": shown(finding.term, NAME_MAX),
+        "value": shown(finding.value, LIST_MAX),
+    }
     # All at once: what stands in a stranger's record is not searched for places again.
     return _PLACE.sub(lambda place: places[place[1]] or "?", words)
 

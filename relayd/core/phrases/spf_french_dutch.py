@@ -14,12 +14,10 @@ FRENCH_DUTCH = {
         "elke andere server die voor het domein verzendt.",
     ),
     Code.MEANT: (
-        "{domain} n'a pas d'enregistrement SPF, seulement un texte qui devait en être un : « {term} ». "
-        "Il doit commencer par v=spf1 et une espace, sans guillemets. Remplacez-le par celui qui est "
-        "indiqué.",
-        '{domain} heeft geen SPF-record, alleen een tekst die er een moest zijn: "{term}". Het moet '
-        "beginnen met v=spf1 en een spatie, zonder aanhalingstekens. Zet het getoonde ervoor in de "
-        "plaats.",
+        "{domain} n'a pas d'enregistrement SPF, seulement un texte qui devait en être un. Il doit "
+        "commencer par v=spf1 et une espace, sans guillemets. Remplacez-le par celui qui est indiqué.",
+        "{domain} heeft geen SPF-record, alleen een tekst die er een moest zijn. Het moet beginnen met "
+        "v=spf1 en een spatie, zonder aanhalingstekens. Zet het getoonde ervoor in de plaats.",
     ),
     Code.SEVERAL: (
         "{domain} a {value} enregistrements SPF. Un seul est permis, sinon aucun ne "

@@ -14,11 +14,10 @@ GERMAN_ENGLISH = {
         " server that sends for the domain.",
     ),
     Code.MEANT: (
-        "{domain} hat keinen SPF-Eintrag, nur einen Text, der einer sein soll: „{term}“. Er muss mit "
-        "v=spf1 und einem Leerzeichen beginnen, ohne Anführungszeichen. Ersetzen Sie ihn durch den "
-        "gezeigten.",
-        '{domain} has no SPF record, only a text that was meant as one: "{term}". It must begin with '
-        "v=spf1 and a blank, without quotation marks. Put the one shown in its place.",
+        "{domain} hat keinen SPF-Eintrag, nur einen Text, der einer sein soll. Er muss mit v=spf1 und "
+        "einem Leerzeichen beginnen, ohne Anführungszeichen. Ersetzen Sie ihn durch den gezeigten.",
+        "{domain} has no SPF record, only a text that was meant as one. It must begin with v=spf1 and a "
+        "blank, without quotation marks. Put the one shown in its place.",
     ),
     Code.SEVERAL: (
         "{domain} hat {value} SPF-Einträge. Erlaubt ist einer, sonst gilt keiner: "

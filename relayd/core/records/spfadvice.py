@@ -44,9 +44,6 @@ class Advice:
 COSTS_MAX = 30
 """Terms named with what they cost: enough to choose from, and a record may hold thousands."""
 
-MEANT_MAX = 100
-"""Octets quoted of a text that was meant as a record: enough to find it."""
-
 _ERRORS = {Why.VOIDS: Code.VOIDS, Why.MX_LIMIT: Code.MX_LIMIT}
 """Errors that show only when addresses are asked for, which a survey doesn't."""
 
@@ -60,7 +57,7 @@ def advise(*, own: Survey, ours: Survey, results: Mapping[str, Result]) -> Advic
     budget = own.lookups if _reached(own, include) or itself else own.lookups + 1 + ours.lookups
     with_us = _too_many_with_us(own, ours, budget)
     if own.meant is not None:
-        said = Finding(Code.MEANT, own.domain, own.meant[:MEANT_MAX])
+        said = Finding(Code.MEANT, own.domain)
         publish = None if itself else placed(spfterms.mended(own.meant) or VERSION, include)
         return _advice(own, State.WRONG, [said, *with_us, *own.findings], publish, budget)
     if not own.records:
