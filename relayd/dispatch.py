@@ -97,7 +97,13 @@ class Credentials(Protocol):
         """Equal as long as the same login is used there."""
         ...
 
+    def refused_elsewhere(self, hop: Hop) -> Reason | None:
+        """Why its login needs no try, though it was not tried there."""
+        ...
+
     async def refuse(self, parcel: Parcel, attempt: Attempt, now: datetime) -> None: ...
+
+    async def learn(self, hop: Hop, reason: Reason, now: datetime) -> None: ...
 
     async def taken(self, hop: Hop, now: datetime) -> None:
         """The server took mail from us, so the login is good."""
@@ -268,6 +274,8 @@ class Dispatcher:
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
         if await self.dresser.stands(parcel.message, sender):
             closed = self.hops.closed(parcel.hop.key)  # since it was leased
+            if closed is None and not parcel.message.test and parcel.hop.route is not Route.DIRECT:
+                closed = await self._refused_elsewhere(parcel.hop)
             return None if closed is None else self._held(parcel, closed)
         if not parcel.first or self._on_the_road[parcel.message.id]:
             # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
@@ -375,6 +383,20 @@ class Dispatcher:
             await self._credentials.refuse(parcel, refused, self._clock())
         except StoreError as error:
             log.error("the login of %s was refused, which can't be kept: %s", parcel.hop.key, error)
+
+    async def _refused_elsewhere(self, hop: Hop) -> Reason | None:
+        """A login that is known to be refused is not tried with another sender's mail."""
+        reason = self._credentials.refused_elsewhere(hop)
+        if reason is None:
+            return None
+        self.hops.close(hop.key, reason)
+        try:
+            await self._credentials.learn(hop, reason, self._clock())
+            waiting = Selection(hop=hop.key, state=State.QUEUED)
+            await self._store.act(Verb.HOLD, waiting, self._clock(), reason)
+        except StoreError as error:
+            log.error("the login of %s is known to be refused, which can't be kept: %s", hop.key, error)
+        return reason
 
     async def _say_taken(self, parcel: Parcel) -> None:
         try:

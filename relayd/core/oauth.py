@@ -19,9 +19,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from relayd.core.reasons import Reason
-from relayd.core.reply import Fault, FaultKind, Stage, clean
+from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage, clean
 from relayd.core.sender import Secret
 from relayd.core.settings import OAuth
+from relayd.core.verdict import Role, classify
 
 CALLBACK = "/oauth/callback"
 """Where browsers come back to, below `http.public_url`. The providers' registrations have it, so it stays."""
@@ -41,6 +42,13 @@ SPENT = 0.05
 
 STALE_TOKEN = frozenset({Reason.AUTH_WRONG_PASSWORD, Reason.AUTH_TOKEN_EXPIRED, Reason.AUTH_NOT_LOGGED_IN})
 """What a refused token looks like: servers have the same words for it as for a password."""
+
+
+def stale_token(evidence: Evidence) -> bool:
+    """A mail server refused a token, and a new one may help: not where logging in is switched off."""
+    at_login = isinstance(evidence, Reply) and evidence.stage is Stage.AUTH
+    return at_login and classify(evidence, Role.UPSTREAM).reason in STALE_TOKEN
+
 
 INTERVAL = 5.0
 """Seconds between two questions about a device code (RFC 8628 section 3.5), and what `slow_down` adds."""

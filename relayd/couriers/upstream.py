@@ -6,17 +6,18 @@ import functools
 import ipaddress
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from relayd.core.delivery import Attempt
 from relayd.core.dialogue import Protection
 from relayd.core.mail import Hop, Parcel, Route
-from relayd.core.oauth import STALE_TOKEN, AccessTokens
+from relayd.core.oauth import STALE_TOKEN, AccessTokens, stale_token
 from relayd.core.reasons import Reason
 from relayd.core.records import mx
 from relayd.core.records.answers import Found, Missing, Mx, Trouble
-from relayd.core.reply import Evidence, Fault, FaultKind, Reply, Stage
+from relayd.core.reply import Evidence, Fault, FaultKind, Stage
 from relayd.core.sender import Tls, Upstream
-from relayd.core.verdict import Role, classify
+from relayd.core.verdict import Role
 from relayd.couriers.handover import Handover, Opener, Turns, Way
 from relayd.net import egress
 from relayd.net.dns import Resolver, named_by_the_system
@@ -57,6 +58,7 @@ class UpstreamCourier:
         self._families = tuple(families)
         self._tokens = tokens
         self._turns: dict[Hop, tuple[Upstream, Turns]] = {}
+        self._shared: WeakValueDictionary[Hashable, Turns] = WeakValueDictionary()  # of hops with one login
 
     async def deliver(self, parcel: Parcel, body: Body) -> list[Attempt]:
         upstream = self._find(parcel.hop)
@@ -94,7 +96,9 @@ class UpstreamCourier:
 
     def forget(self, hop: Hop) -> None:
         """Try the login again, though it was refused. Connections that are open with a token end."""
-        self._turns.pop(hop, None)
+        known = self._turns.pop(hop, None)
+        if known is not None:
+            self._shared.pop(_key(hop, known[0]), None)
         upstream = self._find(hop)
         if upstream is not None and upstream.oauth is not None:
             self._handover.pool.drop(_key(hop, upstream))
@@ -112,12 +116,13 @@ class UpstreamCourier:
         return isinstance(answer, Found) and host in {record.host for record in answer.records}
 
     def _turns_of(self, hop: Hop, upstream: Upstream) -> Turns | None:
-        """The turns of this name and password: others, others."""
+        """The turns of this name and password, which several senders may have: others, others."""
         if upstream.password is None and upstream.oauth is None:
             return None
         known = self._turns.get(hop)
         if known is None or known[0] != upstream:
-            known = self._turns[hop] = (upstream, Turns())
+            turns = self._shared.setdefault(_key(hop, upstream), Turns())
+            known = self._turns[hop] = (upstream, turns)
         return known[1]
 
     def _token_login(
@@ -170,18 +175,12 @@ async def _with_token(
     if isinstance(token, Fault):
         return Failure(evidence=token)
     opened = await opener(Bearer(username=username, token=token, mechanism=mechanism))
-    if not (isinstance(opened, Failure) and _refused_token(opened.evidence)):
+    if not (isinstance(opened, Failure) and stale_token(opened.evidence)):
         return opened
     fresh = await tokens.access_token(sender, token)
     if isinstance(fresh, Fault):
         return Failure(evidence=fresh)
-    return await opener(Bearer(username=username, token=fresh, mechanism=mechanism))
-
-
-def _refused_token(evidence: Evidence) -> bool:
-    """A new token may help: not where the server says that logging in is switched off."""
-    at_login = isinstance(evidence, Reply) and evidence.stage is Stage.AUTH
-    return at_login and classify(evidence, Role.UPSTREAM).reason in STALE_TOKEN
+    return await opener(Bearer(username=username, token=fresh, mechanism=mechanism, before=token))
 
 
 def _not_a_password(attempt: Attempt) -> Attempt:

@@ -22,9 +22,10 @@ from relayd.store.contract import Store
 
 KIND = "credentials"
 
-CANDIDATES = 1000
-"""Refused logins that are remembered though they were never saved: what people type while they look for the
-right one. The oldest is forgotten first; a restart forgets them all."""
+LOGINS = 1000
+"""Refused logins that are remembered whoever tried them: those of other senders with the same account, those
+that were in the settings before, and what people type while they look for the right one. The oldest is
+forgotten first; a restart forgets those that are in no settings."""
 
 
 class Credentials:
@@ -51,7 +52,7 @@ class Credentials:
         self.of_senders: dict[str, Reason] = {}  # the same by sender id, for the sender ladder
         self._tried: dict[str, str] = {}  # by hop key: the fingerprint of what was refused
         self._hoped: set[Hop] = set()  # refused once, and to be tried again
-        self._candidates: OrderedDict[str, Reason] = OrderedDict()  # by fingerprint
+        self._logins: OrderedDict[str, Reason] = OrderedDict()  # by fingerprint
 
     async def load(self) -> Mapping[Hop, Reason]:
         """Read what earlier runs learnt, and compare it with the settings as they are now. Returns what was
@@ -78,8 +79,16 @@ class Credentials:
         login = _login(upstream)
         reason = self.refused.get(hop.key)
         if reason is None or not self._matches(login, self._tried[hop.key]):
-            reason = self._candidates.get(self._fingerprint(login))
+            reason = self._logins.get(self._fingerprint(login))
         return reason if reason is None or reason in LOGIN_REFUSED else None
+
+    def refused_elsewhere(self, hop: Hop) -> Reason | None:
+        """Why the login of this hop needs no try: the same one was refused to another sender, or to this one
+        before its settings changed to and fro."""
+        if not self._logins or hop.key in self.refused:
+            return None  # asked before every delivery; and what is refused here is known
+        upstream = self._upstream(hop)
+        return None if upstream is None else self.why_not(hop, upstream)
 
     def changed(self, hop: Hop) -> bool:
         """Refused, under settings that are others by now."""
@@ -119,16 +128,14 @@ class Credentials:
     def learn_candidate(self, upstream: Upstream, reason: Reason | None) -> None:
         """A login that nobody saved was refused, or (None) was not."""
         tried = self._fingerprint(_login(upstream))
-        self._candidates.pop(tried, None)
+        self._logins.pop(tried, None)
         if reason is not None:
-            self._candidates[tried] = reason
-        while len(self._candidates) > CANDIDATES:
-            self._candidates.popitem(last=False)
+            self._keep(tried, reason)
 
     def trust(self, hop: Hop) -> bool:
         """The login of this hop, as it is configured now, was seen to work: mail may go. Returns whether it
         was refused before; `good` writes it down when that mail was let go."""
-        self._candidates.pop(self._fingerprint(_login(self._upstream(hop))), None)
+        self._logins.pop(self._fingerprint(_login(self._upstream(hop))), None)
         return self._drop(hop) is not None
 
     async def good(self, hop: Hop, now: datetime, *, tell: bool = False) -> None:
@@ -148,6 +155,7 @@ class Credentials:
     async def forget(self, hop: Hop) -> Reason | None:
         """The login may be tried again. Returns why it was refused, None when it was not."""
         await self._store.forget(KIND, hop.key)
+        self._logins.pop(self._tried.get(hop.key, ""), None)
         return self._drop(hop)
 
     def _drop(self, hop: Hop) -> Reason | None:
@@ -163,8 +171,15 @@ class Credentials:
         self._hoped.discard(hop)
         self.refused[hop.key] = reason
         self._tried[hop.key] = tried
+        self._keep(tried, reason)
         if hop.route is Route.UPSTREAM:
             self.of_senders[hop.name] = reason
+
+    def _keep(self, tried: str, reason: Reason) -> None:
+        self._logins[tried] = reason
+        self._logins.move_to_end(tried)
+        while len(self._logins) > LOGINS:
+            self._logins.popitem(last=False)
 
 
 def _login(upstream: Upstream | None) -> str:

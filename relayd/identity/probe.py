@@ -21,7 +21,7 @@ from relayd.core.delivery import TlsFlaw
 from relayd.core.dialogue import Protection
 from relayd.core.findings import Finding, Kind
 from relayd.core.letters.probe_test import probe_test
-from relayd.core.oauth import AccessTokens
+from relayd.core.oauth import AccessTokens, stale_token
 from relayd.core.probe import Judged, Known, Mark, Question, Reach, Step, StepName
 from relayd.core.reasons import Reason
 from relayd.core.records import mx
@@ -276,7 +276,8 @@ class _Probe:
         upstream, tokens = self._upstream, self._prober.tokens
         if upstream.username is None:
             return None
-        if upstream.oauth is not None and tokens is not None:
+        if upstream.oauth is not None:
+            assert tokens is not None, "who probes for senders that sign in at a provider has their tokens"
             token = await tokens.access_token(self._question.sender)
             if isinstance(token, Fault):
                 self._fail(token)
@@ -288,12 +289,12 @@ class _Probe:
     async def _with_fresh_token(self, ip: str, login: Bearer, failed: Failure) -> Session | Failure:
         """A token may be spent before its time. No server counts it as a wrong password."""
         tokens = self._prober.tokens
-        if tokens is None or not (isinstance(failed.evidence, Reply) and failed.evidence.stage is Stage.AUTH):
+        if tokens is None or not stale_token(failed.evidence):
             return failed
         fresh = await tokens.access_token(self._question.sender, login.token)
         if isinstance(fresh, Fault):
             return Failure(evidence=fresh)
-        return await self._connect(ip, replace(login, token=fresh))
+        return await self._connect(ip, replace(login, token=fresh, before=login.token))
 
     async def _whose_network(self, ip: str) -> None:
         port, lookout = self._upstream.port, self._prober.lookout

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import errno
+import functools
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -59,11 +60,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearer:
-    """What logs us in with an access token. `mechanism` None takes what is offered (`core.bearer`)."""
+    """What logs us in with an access token. `mechanism` None takes what is offered (`core.bearer`); `before`
+    is the token that was refused just now, which the server may still repeat."""
 
     username: str
     token: Secret
     mechanism: str | None = None
+    before: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,9 +306,11 @@ class _Opening:
     async def _show_token(self, client: aiosmtplib.SMTP, login: Bearer, mechanism: str) -> None:
         """RFC 7628 section 3, and XOAUTH2, which differs in what is said and not in when."""
         server = self._server
-        first = bearer.first_response(
-            mechanism, username=login.username, token=login.token, host=server.host, port=server.port
-        ).encode()
+        respond = functools.partial(
+            bearer.first_response, mechanism, username=login.username, host=server.host, port=server.port
+        )
+        shown = [login.token] if login.before is None else [login.token, login.before]
+        first = respond(token=login.token).encode()
         begin, timeout = b"AUTH " + mechanism.encode(), self._deadlines.auth
         if len(begin) + len(first) + 3 <= bearer.LINE_MAX:
             reply = await client.execute_command(begin, first, timeout=timeout)
@@ -318,7 +323,9 @@ class _Opening:
             why = bearer.complaint(reply.message)
             reply = await client.execute_command(bearer.last_response(mechanism).encode(), timeout=timeout)
         if reply.code != 235:
-            text = _without(reply.message, login.token.value, first.decode())
+            text = _without(
+                reply.message, *(text for each in shown for text in (each.value, respond(token=each)))
+            )
             text += f" ({why})" if why and why not in text else ""
             raise _Failed(dialogue.heard(reply.code, text, self._stage, server.host))
 

@@ -187,6 +187,21 @@ async def test_whatever_code_a_server_refuses_a_login_with_it_is_tried_once_and_
     assert second.verdict == first.verdict
 
 
+async def test_senders_with_one_account_show_its_wrong_password_once_between_them(world: World) -> None:
+    hops = [Hop(Route.UPSTREAM, f"sender{n}") for n in range(10)]
+    async with submission(world, users={"billing@acme.example": "another"}) as server:
+        courier = world.upstream(upstream(server.port))
+        bills = [letter("bob@customer.example", hop=hop) for hop in hops]
+        results = await asyncio.gather(*(courier.deliver(bill.parcel, bill.body) for bill in bills))
+        assert server.logins == [("billing@acme.example", False)]
+
+        courier.forget(hops[0])  # a person says: try again
+        await courier.deliver(bills[0].parcel, bills[0].body)
+        await courier.deliver(bills[1].parcel, bills[1].body)
+        assert len(server.logins) == 2
+    assert {attempts[0].verdict.reason for attempts in results} == {Reason.AUTH_WRONG_PASSWORD}
+
+
 async def test_who_waits_for_a_server_that_is_down_waits_once(world: World) -> None:
     async with submission(world) as server:
         server.tell(At.BANNER, say("421 4.3.2 Service shutting down"))

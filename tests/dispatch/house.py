@@ -160,9 +160,16 @@ class ToldDresser:
 class Logins:
     refused: list[tuple[str, Reason | None]] = field(default_factory=list)
     password: str = "first"
+    elsewhere: Reason | None = None  # why another sender was refused with it
 
     def mark(self, hop: Hop) -> str:
         return self.password
+
+    def refused_elsewhere(self, hop: Hop) -> Reason | None:
+        return self.elsewhere
+
+    async def learn(self, hop: Hop, reason: Reason, now: datetime) -> None:
+        self.refused.append((hop.key, reason))
 
     async def taken(self, hop: Hop, now: datetime) -> None: ...
 

@@ -409,6 +409,26 @@ async def test_a_refused_login_holds_what_waits_for_that_hop_after_one_try(house
     assert sorted(await house.states()) == [State.HELD, State.HELD, State.SENT]
 
 
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_login_that_another_sender_was_refused_with_is_not_tried(
+    house: House, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    async def nothing_fits(*args: Any) -> None:
+        raise StoreFull("no space left")
+
+    house.logins.elsewhere = Reason.AUTH_WRONG_PASSWORD
+    if full:
+        monkeypatch.setattr(house.logins, "learn", nothing_fits)
+
+    async with house.open():
+        await house.put(message(1, route=Route.UPSTREAM), message(2, route=Route.UPSTREAM))
+        await house.until(EventType.HELD, count=1 if full else 2)
+
+    assert house.courier.parcels == []
+    assert house.hops.closed("upstream:acme") is Reason.AUTH_WRONG_PASSWORD
+    assert (await house.last(EventType.HELD)).reason is Reason.AUTH_WRONG_PASSWORD
+
+
 async def test_drain_waits_for_what_is_on_the_road_and_leaves_the_rest_for_the_next_start(
     house: House,
 ) -> None:

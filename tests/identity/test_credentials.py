@@ -142,6 +142,36 @@ async def test_only_the_very_login_that_was_refused_is_not_tried_again(bench: Be
     assert why_not(ACME, replace(LOGIN, password=Secret("new"))) is None
 
 
+async def test_a_login_that_several_senders_have_is_refused_to_all_of_them_at_once(bench: Bench) -> None:
+    globex = Hop(Route.UPSTREAM, "globex")
+    bench.logins[globex] = LOGIN
+    assert bench.credentials.refused_elsewhere(globex) is None
+    await bench.refuse(ACME)
+
+    again = bench.restarted()
+    await again.load()
+    for credentials in (bench.credentials, again):
+        assert credentials.refused_elsewhere(globex) is Reason.AUTH_WRONG_PASSWORD
+        assert credentials.refused_elsewhere(ACME) is None  # known there
+        assert credentials.refused_elsewhere(SMARTHOST) is None
+
+    await again.forget(ACME)
+    assert again.refused_elsewhere(globex) is None
+
+
+async def test_a_login_that_was_refused_is_known_after_another_one_came_and_went(bench: Bench) -> None:
+    await bench.refuse(ACME)
+    bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
+    assert bench.credentials.trust(ACME)
+    assert bench.credentials.refused_elsewhere(ACME) is None
+
+    bench.logins[ACME] = LOGIN
+
+    assert bench.credentials.refused_elsewhere(ACME) is Reason.AUTH_WRONG_PASSWORD
+    bench.logins[ACME] = None
+    assert bench.credentials.refused_elsewhere(ACME) is None
+
+
 async def test_an_address_that_was_refused_is_no_reason_not_to_log_in(bench: Bench) -> None:
     await bench.refuse(ACME, Reason.SENDER_NOT_ALLOWED)
 
@@ -152,7 +182,7 @@ async def test_an_address_that_was_refused_is_no_reason_not_to_log_in(bench: Ben
 async def test_what_was_typed_and_refused_is_remembered_though_nobody_saved_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relayd.identity.credentials.CANDIDATES", 2)
+    monkeypatch.setattr("relayd.identity.credentials.LOGINS", 2)
     typed = [replace(LOGIN, password=Secret(f"try {n}")) for n in range(3)]
     for each in typed:
         bench.credentials.learn_candidate(each, Reason.AUTH_WRONG_PASSWORD)

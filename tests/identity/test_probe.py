@@ -823,6 +823,24 @@ async def test_a_token_is_tried_once_and_a_fresh_one_once(
     assert "canary" not in repr(bench.steps) + repr(server.lines)
 
 
+async def test_no_fresh_token_is_fetched_where_it_can_not_help(bench: Bench) -> None:
+    given = Tokens([OLD, FRESH])
+    async with with_tokens(bench) as server:
+        server.tell(At.AUTH, say("535 5.7.0 (#AUTH005) Too many bad auth attempts."))
+        await bench.probe(signed_in(server.port), tokens=given)
+    assert given.left == [FRESH]
+    assert server.connections == 1
+
+
+async def test_a_login_that_can_not_be_unsealed_is_not_tried(bench: Bench) -> None:
+    async with bench.server() as server:
+        outcome = await bench.probe(upstream(server.port, password=None, sealed=True))
+    assert bench.told()[-1] == "auth failed other"
+    assert outcome.finding is not None
+    assert outcome.finding.reason is Reason.UPSTREAM_SEALED
+    assert (outcome.refusal, server.logins) == (None, [])
+
+
 # --- after the login ---
 
 
