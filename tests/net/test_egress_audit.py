@@ -37,12 +37,14 @@ DOORS = {
     "net/greeting.py": "to mail servers of large providers, when the operator asks about port 25",
     "net/dns.py": "asks the machine's own names for hosts of the operator alone",
     "cli": "commands of the operator, to our own listener",
+    "sandbox/climb.py": "the browser of the demo, to our own page",
 }
 
 JUDGED = {
     "couriers/handover.py": "Way.refusal, which both couriers fill from their guard",
     "identity/discover.py": "the guard of allow_private.upstreams",
     "identity/probe.py": "the guard of allow_private.upstreams",
+    "identity/lookout.py": "its guard, or the probe that asks about an address it has judged",
 }
 """Who calls `net/smtp`, and what judges the address before."""
 
