@@ -93,7 +93,8 @@ def _embedded(address: V4 | V6) -> list[V4]:
         found.append(address.sixtofour)
     if address.teredo:
         found.extend(address.teredo)
-    if number >> 32 in (0, 0x0064FF9B << 64):  # IPv4-compatible (RFC 4291 2.5.5.1), NAT64 (RFC 6052)
+    # IPv4-compatible (RFC 4291 section 2.5.5.1), IPv4-translated (RFC 2765 section 2.1), NAT64 (RFC 6052)
+    if number >> 32 in (0, 0xFFFF << 16, 0x0064FF9B << 64):
         found.append(low)
     if (number >> 32) & 0xFFFFFFFF in _ISATAP:
         found.append(low)
