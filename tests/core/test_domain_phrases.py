@@ -28,6 +28,12 @@ def test_every_note_is_said_in_every_language(subtests: pytest.Subtests) -> None
             assert "{" not in say(Note(code, facts), language)
 
 
+def test_a_strangers_text_commands_no_terminal_and_has_an_end() -> None:
+    said = say(Note(Code.KEY_TYPE, {"type": "\x1b[2J" + "x" * 9000}), "en")
+    assert said.isprintable()
+    assert len(said) < 2_000
+
+
 def test_a_strangers_text_is_not_looked_through_for_places() -> None:
     said = say(Note(Code.ALIAS_ELSEWHERE, {"target": "{wanted}", "wanted": "r1.example"}), "en")
     assert said == "The alias leads to {wanted}; it must lead to r1.example."

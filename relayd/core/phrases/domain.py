@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from relayd.core.address import shown
 from relayd.core.phrases.domain_de import GERMAN
 from relayd.core.phrases.domain_en import ENGLISH
 from relayd.core.phrases.domain_fr import FRENCH
@@ -14,13 +15,16 @@ from relayd.core.records.dmarc import Wish
 from relayd.core.records.domainnotes import Note
 
 _LANGUAGES: dict[str, DomainTexts] = {"de": GERMAN, "en": ENGLISH, "fr": FRENCH, "nl": DUTCH}
+PLACE_MAX = 1300
+"""Characters shown in one place: five names."""
+
 _PLACE = re.compile(r"\{([a-z]+)\}")
 
 
 def say(note: Note, language: str) -> str:
     """Raises KeyError for a language that isn't in `phrases.LANGUAGES`."""
     words = _LANGUAGES[language]
-    places = dict(note.places)
+    places = {name: shown(text, PLACE_MAX) for name, text in note.places.items()}
     if "seconds" in places:
         places["time"] = span(int(places["seconds"]))
     if "wish" in places:
