@@ -33,7 +33,7 @@ log = logging.getLogger("relayd.identity.domains")
 
 GRACE = 30.0
 """Seconds for which an answer is still used after its time is over. The watch looks again at that time and
-a look takes at most 8, so mail doesn't wait for DNS while the watch runs."""
+a look takes at most 20 (`identity.spf.PATIENCE`), so mail doesn't wait for DNS while the watch runs."""
 
 LOOKS_AT_ONCE = 10
 """Domains that the watch looks at at the same time: those whose servers are dead keep few others waiting,

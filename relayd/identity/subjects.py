@@ -44,7 +44,7 @@ class Subject:
 
     domain: str
     claim: Claim
-    record: str  # the name at which it is published
+    record: str  # the name at which it is published; no two subjects have the same
     fingerprint: str  # of what is looked for: what was believed of something else counts nothing
     publish: str  # what to publish there
     look: Callable[[], Awaitable[Seen]]
@@ -86,7 +86,7 @@ class Subjects:
             case Proof.SPF:
                 return [(domain, self.egress.fingerprint)]
             case _:
-                return [(return_host(domain, self._return_path), self.egress.fingerprint)]
+                return [(_delegation(return_host(domain, self._return_path)), self.egress.fingerprint)]
 
     def of(self, domain: str) -> list[Subject]:
         """All there is to prove of a domain."""
@@ -124,7 +124,7 @@ class Subjects:
             Subject(
                 domain=domain,
                 claim=RETURN_HOST,
-                record=host,
+                record=_delegation(host),
                 fingerprint=egress.fingerprint,
                 publish=f"a CNAME to {self._return_path}",
                 look=look,
@@ -144,6 +144,11 @@ class Subjects:
                 return seen
         # fresh: the answers are cached here, and the second clear no must be a new one
         return _judged(await self._resolver.txt(name, fresh=True), key)
+
+
+def _delegation(host: str) -> str:
+    """Told from the SPF record of a customer whose domain this host is."""
+    return f"{host} MX"
 
 
 def _judged(answer: Found[str] | Missing | Trouble, key: OurKey) -> Seen:

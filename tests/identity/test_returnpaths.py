@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 
@@ -55,6 +56,30 @@ async def bench() -> AsyncIterator[Bench]:
         yield made
         await made.domains.close()
         await resolver.close()
+
+
+async def test_all_addresses_are_looked_at_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow nameservers of a customer keep mail waiting once, and not once for each of our addresses."""
+    monkeypatch.setattr(spf, "PATIENCE", 5.0)
+    bench.zone.set(DOMAIN, "TXT", INCLUDE)
+    asked, all_here = bench.resolver.txt, asyncio.Barrier(len(HERE.addresses))
+
+    async def slow(name: str, *, fresh: bool = False) -> object:
+        if name == DOMAIN:
+            await all_here.wait()
+        return await asked(name, fresh=fresh)
+
+    monkeypatch.setattr(bench.resolver, "txt", slow)
+    assert (await returnpaths.passes(bench.resolver, DOMAIN, HERE)).look is Look.YES
+
+
+async def test_a_customer_s_return_path_host_that_is_another_one_s_domain_is_two_things(bench: Bench) -> None:
+    """SPF of bounce.acme.example passes, which is its owner's proof; no MX brings bounces of acme.example."""
+    bench.zone.set(HOST, "TXT", INCLUDE)
+    assert await bench.domains.proven(HOST, Proof.SPF)
+    assert not await bench.domains.proven(DOMAIN, RETURN_HOST)
+    assert await bench.domains.proven(HOST, Proof.SPF)
+    assert bench.domains.known(DOMAIN, RETURN_HOST) is False
 
 
 async def test_what_stands_in_a_strangers_record_commands_no_terminal(bench: Bench) -> None:
@@ -249,7 +274,7 @@ async def test_only_who_sends_with_the_own_address_is_watched_for_return_paths(b
     bench.senders = [ACME, upstream]
     domains = bench.domains
     watched = {subject.record for domain in domains.wanted() for subject in domains._watched(domain)}
-    assert watched == {PLATFORM_NAME, NAME, DOMAIN, HOST, "r1._domainkey.up.example"}
+    assert watched == {PLATFORM_NAME, NAME, DOMAIN, f"{HOST} MX", "r1._domainkey.up.example"}
 
 
 async def test_all_addresses_of_a_host_are_compared_and_an_eleventh_mx_is_minded(bench: Bench) -> None:
