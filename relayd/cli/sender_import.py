@@ -94,7 +94,7 @@ def _text(file: Path) -> str:
 
 def _lines(text: str, result: Result) -> Iterator[Line]:
     """The senders of the file, JSON or CSV as its first character says."""
-    read = _json if text.lstrip().startswith("{") else _csv
+    read = {"{": _json, "[": _list}.get(text.lstrip()[:1], _csv)
     for number, found in read(text):
         if isinstance(found, str):
             result.failed.append((number, found))
@@ -117,6 +117,10 @@ def _json(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
         yield number, found if isinstance(found, dict) else "found no JSON object; expected one a line"
 
 
+def _list(text: str) -> Iterator[tuple[int, str]]:
+    yield 1, "found a JSON list; expected one object a line, as `jq -c '.[]'` makes of it"
+
+
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     first = text.partition("\n")[0]
     reader = csv.reader(
@@ -125,6 +129,9 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
         names = [name.strip() for name in next(reader, [])]
         number = reader.line_num + 1
+        if names and "id" not in names:
+            yield 1, "found no column id; expected the keys in the first line, such as id,name,address"
+            return
         for cells in reader:
             if any(cells):
                 yield number, _row(names, cells)

@@ -14,6 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
+
+from relayd.cli.sender_import import import_command
 
 PASSWORD = "canary-battery-staple"
 ADMIN, APP = "token-of-the-operator-1", "token-of-the-app-number-1"
@@ -169,6 +172,22 @@ async def test_lines_that_can_not_be_taken_are_told_and_the_others_are_imported(
     assert "config" in told[5]
     code, out, _ = await world.daemon.command("sender", "list", "--origin", "store", "--json")
     assert [one["id"] for one in json.loads(out)["senders"]] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"id": "bolt", "name": "Bolt", "address": "b@bolt.example"}]', "found a JSON list"),
+        ("bolt,Bolt,b@bolt.example\n", "found no column id"),
+        ("ID,name,address\nbolt,Bolt,b@bolt.example\n", "found no column id"),
+    ],
+)
+def test_a_file_of_another_form_is_not_passed_over(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "customers"
+    file.write_text(text)
+    done = CliRunner().invoke(import_command, [str(file), "-c", str(tmp_path / "relayd.yaml")])
+    assert done.exit_code == 65
+    assert done.stderr.startswith(f"line 1: {said}")
 
 
 async def test_an_import_that_finds_no_daemon_or_loses_it_says_so(world: Any, tmp_path: Path) -> None:
