@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -63,6 +63,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         starts = "make_world" in getattr(item, "fixturenames", ())
         if starts or item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
             item.add_marker("whole")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_roots(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The unit part trusts nobody whom the machine trusts, and doesn't read its list for each context anew:
+    that took longer than most tests. Foreign programs, which fetch something, keep it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not any(part in WHOLE for part in request.path.parts):
+            patch.setenv("SSL_CERT_FILE", os.devnull)
+        yield
 
 
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---
