@@ -1,5 +1,6 @@
 """Texts for people exist for everything, in every language, and read as sentences."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -71,6 +72,19 @@ def test_every_event_is_a_sentence(subtests: pytest.Subtests) -> None:
             assert "{" not in said
             assert ":." not in said
             assert " ." not in said
+
+
+def test_a_sender_whose_mail_waits_is_not_said_to_send_with_another_address() -> None:
+    changed = event(EventType.RUNG_CHANGED, sender="acme", reason=Reason.AUTH_WRONG_PASSWORD)
+    said = {
+        to: sentence(replace(changed, detail={"from": "upstream", "to": to}), "en").partition(":")[0]
+        for to in ("held", "refused", "default")
+    }
+    assert said == {
+        "held": "On hold",
+        "refused": "Not accepted",
+        "default": "Mail now goes out with another sender address",
+    }
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,20 @@ def sentence(event: Event, language: str) -> str:
     return " ".join(parts)
 
 
+_NOT_OUT = {"held": EventType.HELD, "refused": EventType.REFUSED}
+"""What `rung_changed` says of a sender whose mail goes out with no address at all now."""
+
+
 def _happened(event: Event, words: Language) -> str:
     if event.sender is None and event.type in (EventType.PROVEN, EventType.UNPROVEN):
         ours = words.platform_proven if event.type is EventType.PROVEN else words.platform_unproven
         return ours.replace("{record}", event.detail.get("record", "DNS"))
     if event.type is EventType.UNPROVEN and "still" in event.detail:
         return words.still_proven
-    template = words.events[event.type]
+    kind = event.type
+    if kind is EventType.RUNG_CHANGED:  # of a sender; a message that goes out says nothing of where "to"
+        kind = _NOT_OUT.get(event.detail.get("to", ""), kind)
+    template = words.events[kind]
     if "{text}" in template:
         last = event.detail.get("last_reason")
         cause = Reason(last) if last is not None else event.reason
