@@ -64,13 +64,17 @@ class KeyRing:
         self._private = {selector: self._private.pop(selector), **self._private}
         self._tell()
 
-    def make(self) -> OurKey:
-        """Make the other key, which becomes the newest; one whose file is there already is taken as it is.
-        It takes a while. Raises VaultError."""
+    def next_selector(self) -> str:
+        """That the other key will have. Raises VaultError when there is no place for it."""
         free = [name for name in self._files if name not in self._private]
         if not free:
             raise VaultError("there is no place for another key: it may not be called like key_file")
-        selector = free[0]
+        return free[0]
+
+    def make(self) -> OurKey:
+        """Make the other key, which becomes the newest; one whose file is there already is taken as it is.
+        It takes a while. Raises VaultError."""
+        selector = self.next_selector()
         keyfiles.make(self._files[selector], new_key)
         self._private = {selector: load_key(self._files[selector]), **self._private}
         self._tell()

@@ -21,7 +21,7 @@ from relayd.identity import hostcheck
 from relayd.identity.doctor import Doctor
 from relayd.identity.domainreport import Reporter, Shown
 from relayd.identity.returnpaths import Egress
-from relayd.identity.rotation import Rotation, Standing
+from relayd.identity.rotation import RESTORE, Rotation, Standing
 from relayd.identity.rungs import Rungs
 from relayd.keyfiles import VaultError
 from relayd.net.authority import Authority
@@ -94,7 +94,7 @@ class DomainCare:
         examining = _doctor(parts.settings, parts.resolver, parts.domains.egress, self._reports())
         found = [*await examining.findings(), *hostcheck.findings(parts.settings)]
         standing = await self._rotation.standing()
-        return found if standing.since is None else [*found, _change(standing)]
+        return [*found, *_change(standing)]
 
     def _reports(self) -> Reporter:
         """Other settings make what was seen meaningless."""
@@ -147,14 +147,21 @@ def _doctor(settings: Settings, resolver: Resolver, egress: Egress, reporter: Re
     )
 
 
-def _change(standing: Standing) -> Finding:
+def _change(standing: Standing) -> list[Finding]:
     """Where a change of the signing key stands."""
+    if standing.lost is not None:
+        return [doctor.bad("key_change", standing.lost, "the file of the new key is gone", RESTORE)]
+    if standing.since is None:
+        return []
     new = standing.keys[0].selector
     if standing.selector != new:
         remedy = f"publish what `relayd dkim rotate --status` prints for {new}"
-        return doctor.warning("key_change", new, "the new key is not seen in the platform's DNS", remedy)
-    waits = ", ".join(standing.waiting_for) or f"{standing.on_their_way} messages on their way"
-    return doctor.ok("key_change", new, f"is used; the old key waits for {waits}")
+        return [doctor.warning("key_change", new, "the new key is not seen in the platform's DNS", remedy)]
+    needed = [*standing.waiting_for]
+    if standing.on_their_way:
+        needed.append(f"{standing.on_their_way} messages on their way")
+    waits = f"the old one is needed by {', '.join(needed)}" if needed else "nobody needs the old one"
+    return [doctor.ok("key_change", new, f"is used; {waits}")]
 
 
 def _guard(settings: Settings) -> Guard:

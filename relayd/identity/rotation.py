@@ -18,6 +18,7 @@ from typing import Protocol
 from relayd.core import dkim
 from relayd.core.records.dkimkey import OurKey
 from relayd.dkimkeys import KeyRing
+from relayd.keyfiles import VaultError
 from relayd.store.contract import Store, StoreError
 
 log = logging.getLogger("relayd.identity.rotation")
@@ -28,6 +29,9 @@ KIND, KEY = "dkim", "rotation"
 MARGIN = timedelta(hours=1)
 """For so long nobody must have needed the old key before it goes: a message is signed before it is kept, and
 a proof may come and go."""
+
+RESTORE = "restore its file from a backup and start relayd again, or begin anew: relayd dkim rotate"
+"""What to do where the file of a new key is gone."""
 
 PAUSE = 300.0  # seconds between looks at whether the old key is still needed
 
@@ -49,6 +53,7 @@ class Standing:
     selector: str  # that mail of the platform's own domain is signed with
     keys: tuple[OurKey, ...]  # the newest first; two while the key is changed
     since: datetime | None  # when the change began; None: none is under way
+    lost: str | None = None  # selector of the new key of a change that ended because its file is gone
     waiting_for: tuple[str, ...] = ()  # domains that are still signed for with the old key
     on_their_way: int = 0  # messages signed with the old key whose delivery isn't over
     unneeded_since: datetime | None = None  # nobody needs the old key; it goes `MARGIN` later
@@ -76,6 +81,7 @@ class Rotation:
         self._pause = pause
         self._since: datetime | None = None
         self._unneeded_since: datetime | None = None
+        self._lost: str | None = None
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
@@ -85,16 +91,25 @@ class Rotation:
         if fact is not None and fact["to"] in selectors:
             self._ring.prefer(fact["to"])
             self._since = datetime.fromisoformat(fact["since"])
+        elif fact is not None:
+            self._lost = fact["to"]
+            log.error("the new signing key %s is gone, and with it the change to it: %s", self._lost, RESTORE)
         elif len(selectors) > 1:
-            await self._begun()
+            await self._begun(selectors[0])
 
     async def begin(self) -> Standing:
         """Make a new key under the other selector. Raises UnderWay, VaultError, StoreError."""
         async with self._turn:
             if len(self._ring.keys) > 1:
                 raise UnderWay
-            await asyncio.to_thread(self._ring.make)
-            await self._begun()
+            # The fact first: only it says which of two keys is the new one.
+            await self._begun(self._ring.next_selector())
+            try:
+                await asyncio.to_thread(self._ring.make)
+            except VaultError:
+                self._since = None
+                await self._store.forget(KIND, KEY)
+                raise
             log.info("a new key is made; publish %s", self._ring.keys[0].name(self._platform))
         return await self.standing()
 
@@ -102,7 +117,7 @@ class Rotation:
         keys = self._ring.keys
         selector = self._domains().selector(self._platform)
         if len(keys) < 2:
-            return Standing(selector=selector, keys=keys, since=None)
+            return Standing(selector=selector, keys=keys, since=None, lost=self._lost)
         old = keys[-1].selector
         return Standing(
             selector=selector,
@@ -138,11 +153,10 @@ class Rotation:
             elif now - self._unneeded_since >= MARGIN:
                 await self._end(old)
 
-    async def _begun(self) -> None:
-        self._since = self._clock()
-        self._unneeded_since = None
-        value = {"to": self._ring.keys[0].selector, "since": self._since.isoformat()}
-        await self._store.remember(KIND, KEY, value)
+    async def _begun(self, selector: str) -> None:
+        since = self._clock()
+        await self._store.remember(KIND, KEY, {"to": selector, "since": since.isoformat()})
+        self._since, self._unneeded_since, self._lost = since, None, None
 
     async def _end(self, old: OurKey) -> None:
         # The file first: a fact without two keys is forgotten at the next change, a key without a fact would

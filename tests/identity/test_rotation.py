@@ -22,6 +22,7 @@ from relayd.identity.rotation import MARGIN, PAUSE, Rotation, UnderWay
 from relayd.keyfiles import VaultError
 from relayd.net.dns import Resolver
 from relayd.sandbox.zone import NameServer, Zone
+from relayd.store.contract import StoreError
 from relayd.store.memory import MemoryStore
 
 START = datetime(2026, 11, 22, 5, 11, 49, tzinfo=UTC)
@@ -271,6 +272,39 @@ async def test_a_crash_between_the_key_and_the_fact_leaves_one_key(bench: Bench)
     assert standing.since is None
 
 
+async def test_a_store_that_fails_begins_no_change(bench: Bench) -> None:
+    """A key that nobody remembers as the new one would be taken for the old one after a restart."""
+    bench.store.remember = _fails  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        await bench.rotation.begin()
+    assert [key.selector for key in bench.ring.keys] == ["r1"]
+    assert not (bench.folder / "r2.pem").exists()
+
+
+async def test_a_key_that_cannot_be_made_begins_no_change(bench: Bench) -> None:
+    (bench.folder / "r2.pem").symlink_to(bench.folder / "nowhere" / "r2.pem")
+    with pytest.raises(VaultError):
+        await bench.rotation.begin()
+    assert (await bench.rotation.standing()).since is None
+    bench.start()
+    await bench.rotation.load()
+    assert (await bench.rotation.standing()).lost is None
+
+
+async def test_that_the_file_of_a_new_key_is_gone_is_said(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bench.rotation.begin()
+    (bench.folder / "r2.pem").unlink()
+    bench.start()
+    await bench.rotation.load()
+    standing = await bench.rotation.standing()
+    assert ([key.selector for key in standing.keys], standing.lost) == (["r1"], "r2")
+    assert "r2" in caplog.text
+    await bench.rotation.begin()
+    assert (await bench.rotation.standing()).lost is None
+
+
 async def test_a_key_file_called_like_the_other_key_leaves_no_place_for_it(tmp_path: Path) -> None:
     (tmp_path / "r2.pem").write_bytes(PEM)
     ring = KeyRing.open("r1", tmp_path / "r2.pem", make=False)
@@ -298,5 +332,5 @@ async def test_the_watch_goes_on_when_the_store_fails(bench: Bench) -> None:
     assert pauses == [PAUSE, PAUSE]
 
 
-async def _fails(octets: bytes) -> int:
-    raise OSError("gone")
+async def _fails(*_: object) -> int:
+    raise StoreError("gone")
