@@ -40,6 +40,10 @@ PATIENCE = 6.0
 
 ALIASES = 8  # steps; more is a loop
 
+CUTS = 10
+"""Names that are asked about to find the zone of a name (as many as RFC 9156 section 2.3 allows): a name may
+have 127 labels, and whoever chooses it must not choose how much we ask."""
+
 SILENT = 5
 """Zones in a row whose nameservers all keep silent: then it is our network that lets nobody ask, and waiting
 for each of thousands of domains would keep others waiting too."""
@@ -157,9 +161,8 @@ class Authority:
         """
         labels = name.split(".")
         first = max((at + 1 for at, label in enumerate(labels) if label.startswith("_")), default=0)
-        for start in range(
-            first, len(labels) - 1
-        ):  # a top level domain's servers have nothing to say about it
+        first = max(first, len(labels) - 1 - CUTS)
+        for start in range(first, len(labels) - 1):  # never a top level domain's: they don't know
             zone = ".".join(labels[start:])
             found = await self._resolver.ns(zone)
             if isinstance(found, Found):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayd.core.records.answers import Found, Missing, Mx, Told
-from relayd.net.authority import REST, SILENT, Authority, _Question, _read
+from relayd.net.authority import CUTS, REST, SILENT, Authority, _Question, _read
 from relayd.net.dns import Resolver
 from relayd.net.egress import Guard
 from relayd.net.rdata import question, txt
@@ -153,6 +153,13 @@ async def test_a_circle_of_aliases_ends(bench: Bench) -> None:
     bench.publish("a.acme.example", "CNAME", "a.platform.example")
     bench.second.zone.set("a.platform.example", "CNAME", "a.acme.example")
     assert await bench.authority.txt("a.acme.example") is None
+
+
+async def test_a_name_of_many_labels_costs_few_questions(bench: Bench) -> None:
+    bench.publish("r1._domainkey.acme.example", "CNAME", f"{'a.' * 110}acme.other")
+    assert await bench.authority.txt("r1._domainkey.acme.example") is None
+    asked = [query for query in bench.names.queries if query.name.endswith("acme.other")]
+    assert 0 < len(asked) <= CUTS
 
 
 async def test_the_zone_of_an_aliass_target_is_not_taken_for_the_names_own(bench: Bench) -> None:
