@@ -192,6 +192,7 @@ class Customers:
         senders there are. Where other settings took the place of a login that was refused, a probe lets the
         mail go."""
         await self._parts().domains.load()
+        await self.book.forget_elsewhere()
         self.accounts.mark_unreadable()
         others = await self._credentials.load()
         for key, reason in self._credentials.refused.items():

@@ -102,9 +102,6 @@ class Book:
 
     # --- looking up
 
-    def __len__(self) -> int:
-        return len(self._shelf.known)
-
     def get(self, id: str) -> Sender | None:
         return self._shelf.senders.get(id)
 
@@ -196,6 +193,15 @@ class Book:
                 self._shelf.confirmed[id] = fact
                 self._shelf.senders.put(replace(sender, confirmed=True))
             return self._entry(id)
+
+    async def forget_elsewhere(self) -> None:
+        """What was confirmed for an address that is no longer the contact address counts no more, also when
+        that one comes back. In the config file it may have become another one while nobody looked. Raises
+        StoreError."""
+        async with self.changing:
+            for id in self._shelf.elsewhere():
+                await self._store.forget(CONFIRMED, id)
+                del self._shelf.confirmed[id]
 
     def _own(self, id: str) -> Known:
         known = self._shelf.known.get(id)

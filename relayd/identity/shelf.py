@@ -79,6 +79,10 @@ class Shelf:
             return "config" if known.origin is Origin.CONFIG else "vouch"
         return self._fact(id, known).get("by")
 
+    def elsewhere(self) -> list[str]:
+        """Senders who have another address than the one that was confirmed."""
+        return [id for id in self.confirmed if id in self.known and not self._fact(id, self.known[id])]
+
     def _fact(self, id: str, known: Known) -> Mapping[str, str]:
         """Empty when it was another address that was confirmed."""
         fact = self.confirmed.get(id, {})
