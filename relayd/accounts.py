@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import replace
 from datetime import datetime
 
@@ -78,9 +78,10 @@ class Accounts:
             return upstream
         return replace(upstream, signed_in=self.oauth.grant(hop.name))
 
-    def mark_unreadable(self) -> None:
-        """Who signed in, while the master key that opens that is missing, waits as with a sealed password."""
-        for id in self.oauth.unreadable():
+    def mark_unreadable(self, among: Container[str] | None = None) -> None:
+        """Who signed in, while the master key that opens that is missing, waits as with a sealed password.
+        `among`: only these have new settings."""
+        for id in self.oauth.unreadable(among):
             self._mark(id, sealed=True)
 
     def _mark(self, id: str, *, sealed: bool) -> None:

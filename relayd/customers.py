@@ -230,6 +230,7 @@ class Customers:
 
     async def _follow(self, changes: Sequence[Changed]) -> None:
         """After a change, which is kept whatever happens here."""
+        self.accounts.mark_unreadable({change.entry.sender.id for change in changes})
         for change in changes:
             if "address" in change.keys:
                 await self.confirmations.withdraw(change.entry.sender.id)
@@ -245,12 +246,16 @@ class Customers:
         self._look_at({change.entry.sender for change in changes if SAYS_WHO & {*change.keys}})
 
     async def _resume(self, change: Changed, held: set[Reason]) -> None:
-        sender, over = change.entry.sender, {Reason.SENDER_UNKNOWN}
+        sender, over = self._parts().senders.get(change.entry.sender.id), {Reason.SENDER_UNKNOWN}
+        if sender is None:
+            return  # removed meanwhile
         if SAYS_WHO & {*change.keys}:
             over |= {*WAITS_FOR_SETTINGS}
         server = any(key.partition(".")[0] == "upstream" for key in change.keys)
         if server:
-            over |= {*WAITS_FOR_SETTINGS, Reason.UPSTREAM_SEALED}
+            over |= {*WAITS_FOR_SETTINGS}
+            if self._settled(sender.id, Reason.UPSTREAM_SEALED):
+                over.add(Reason.UPSTREAM_SEALED)
         if self._usable(sender) and (server or "address" in change.keys):
             self.upstreams.changed(sender.id)
         elif server and sender.upstream is None:

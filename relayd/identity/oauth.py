@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -138,9 +138,11 @@ class OAuth:
         fault = self._missing(sender)
         return Reason.AUTH_TOKEN_EXPIRED if fault is not None and fault.kind is FaultKind.TOKEN else None
 
-    def unreadable(self) -> list[str]:
-        """Senders whose sign-in can't be opened while the master key is missing, or another one is there."""
-        return [sender for sender, account in self._accounts.items() if self._closed(sender, account)]
+    def unreadable(self, among: Container[str] | None = None) -> list[str]:
+        """Senders (of all, or `among` these) whose sign-in can't be opened while the master key is missing,
+        or another one is there."""
+        asked = [each for each in self._accounts.items() if among is None or each[0] in among]
+        return [sender for sender, account in asked if self._closed(sender, account)]
 
     def grant(self, sender: str) -> str:
         """Another text after each sign-in: a login that was refused concerns the one before."""

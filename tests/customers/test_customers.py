@@ -71,6 +71,7 @@ class Bench:
                     "senders": {"fixed": {"name": "Fixed", "address": "office@fixed.example"}},
                     "dns": {"nameservers": [self.nameserver]},
                     "allow_private": {"upstreams": ["127.0.0.0/8"]},
+                    "oauth": {"microsoft": {"client_id": "relayd"}},
                 }
             )
         )
@@ -255,6 +256,25 @@ async def test_with_another_master_key_the_operator_hears_whose_passwords_wait(b
     await bench.customers.set_sender("s1", {"upstream": {"password": "canary-2"}}, by="test")
     assert await bench.state(mine) == QUEUED
     assert "of 6 senders" in daemon.service().notes[0]
+
+
+async def test_who_signed_in_waits_for_the_master_key_after_other_settings_too(bench: Bench) -> None:
+    signed_in = {"host": "smtp.acme.example", "username": "billing@acme.example", "oauth": "microsoft"}
+    await bench.customers.put_sender("acme", {**UPSTREAM, "upstream": signed_in}, by="test")
+    fact = {"provider": "microsoft", "username": "billing@acme.example", "sealed": "of a key that is gone"}
+    await bench.store.remember("oauth", "acme", {**fact, "since": NOW.isoformat(), "used": NOW.isoformat()})
+    await bench.customers.accounts.oauth.load()
+    await bench.customers.resume()
+    mine = await bench.mail("acme", Reason.UPSTREAM_SEALED, Rung.UPSTREAM)
+
+    for change in ({"name": "ACME NV"}, {"upstream": {"port": 2525}}):
+        await bench.customers.set_sender("acme", change, by="test")
+        now = bench.daemon.parts.senders.get("acme")
+        assert now is not None
+        assert now.upstream is not None
+        assert now.upstream.sealed
+    await bench.customers.resume()
+    assert await bench.state(mine) == (State.HELD, Reason.UPSTREAM_SEALED)
 
 
 async def test_a_refused_login_is_forgotten_with_the_server(bench: Bench) -> None:
