@@ -191,6 +191,8 @@ class Confirmations:
         except (SigningFailed, StoreError):
             await self._questions.take_back(question, before)
             raise
+        if self._questions.of(id) is not question:
+            return self.status(sender)  # withdrawn meanwhile, so the letter is worth nothing
         question = replace(question, letter=id_of_letter)
         self._questions.keep(question)
         sent = _event(

@@ -427,6 +427,25 @@ async def test_what_was_withdrawn_counts_no_more_when_the_address_comes_back(
     assert (await desk.store.recall(QUESTION) == {}) is (full_for is None)
 
 
+async def test_what_is_withdrawn_while_its_letter_is_written_counts_no_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = desk.confirmations._post()
+    send = post.send
+
+    async def slowly(*args: Any, **more: Any) -> str:
+        id = await send(*args, **more)
+        await desk.confirmations.withdraw("acme")
+        return id
+
+    monkeypatch.setattr(post, "send", slowly)
+    asked = await desk.confirmations.ask("acme", by="operator")
+    assert asked.question is None
+    (letter,) = await desk.letters()
+    assert desk.confirmations.find(letter.token) is None
+    assert await desk.store.recall(QUESTION) == {}
+
+
 async def test_the_book_has_the_last_word_about_the_address(desk: Desk) -> None:
     await desk.confirmations.ask("acme", by="operator")
     (letter,) = await desk.letters()
