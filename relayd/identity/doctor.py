@@ -66,6 +66,7 @@ class Doctor:
         self._greeting = greeting
         self._platform = settings.platform.domain
         self._return_path = settings.platform.return_path or settings.platform.domain
+        self._include = settings.platform.spf_include or self._return_path
 
     async def findings(self) -> list[Finding]:
         """One for each thing, in the order in which one mends them."""
@@ -78,6 +79,7 @@ class Doctor:
             *(self._direct(addresses) if self._settings.platform.smarthost is None else ()),
             ("own_records", self._platform, self._own_records()),
             ("return_path", self._return_path, self._bounces()),
+            *self._included(),
             *(("blocklist", asked, self._listed(asked)) for asked in (*addresses, self._platform)),
         ]
         found = await asyncio.gather(*(self._ended(*check) for check in checks))
@@ -197,7 +199,9 @@ class Doctor:
         lines = [
             line
             for line in report.lines
-            if line.purpose is not Purpose.RETURN_PATH and line.value is not None
+            if line.purpose is not Purpose.RETURN_PATH
+            and line.value is not None
+            and (line.purpose is not Purpose.SPF or line.name != self._include)
         ]
         # While the key is changed, one of the two is enough; and SPF that counts is the return path's.
         return [
@@ -211,6 +215,18 @@ class Doctor:
         if problem is not None:
             text = problem.removeprefix(f"the return path {domain} ")
             return [doctor.bad("return_path", domain, text, "publish MX and SPF for it")]
+        return await self._passes("return_path", domain, "bounces find the way, and SPF passes")
+
+    def _included(self) -> Iterator[tuple[str, str, Awaitable[Iterable[Finding]]]]:
+        """What customers include, where that isn't the return path's record."""
+        if self._include != self._return_path:
+            good = "SPF passes for whom includes it"
+            yield "own_spf", self._include, self._passes("own_spf", self._include, good)
+
+    async def _passes(self, check: str, domain: str, good: str) -> list[Finding]:
+        """Whether SPF of a domain of ours passes for each address that mail leaves from."""
+        if not self._egress.addresses:
+            return [doctor.unknown(check, domain, "whether SPF passes: our addresses are not known")]
         results = await spf.evaluate(
             self._resolver,
             mail_from=Address(ANYBODY, domain),
@@ -220,13 +236,15 @@ class Doctor:
         )
         failed = {ip: each.outcome for ip, each in results.items() if each.outcome is not Outcome.PASS}
         if Outcome.TEMPERROR in failed.values():
-            return [doctor.unknown("return_path", domain, "DNS doesn't say whether SPF passes")]
+            return [doctor.unknown(check, domain, "DNS doesn't say whether SPF passes")]
         if failed:
             listed = ", ".join(f"{ip}: {outcome.value}" for ip, outcome in failed.items())
             terms = " ".join(f"{'ip6' if ':' in ip else 'ip4'}:{ip}" for ip in failed)
             remedy = f"add {terms} to its SPF record, directly after v=spf1"
-            return [doctor.bad("return_path", domain, f"SPF does not pass ({listed})", remedy)]
-        return [doctor.ok("return_path", domain, "bounces find the way, and SPF passes")]
+            if Outcome.NONE in failed.values():
+                remedy = f'publish TXT "v=spf1 {terms} -all"'
+            return [doctor.bad(check, domain, f"SPF does not pass ({listed})", remedy)]
+        return [doctor.ok(check, domain, good)]
 
     async def _listed(self, asked: str) -> list[Finding]:
         kind = Kind.DOMAIN if asked == self._platform else Kind.ADDRESS

@@ -76,7 +76,7 @@ class Bench:
             return_path="bounce.my.platform.example",
             selector="r1",
             keys=(KEY,),
-            spf_include="bounce.my.platform.example",
+            spf_include=settings.platform.spf_include or "bounce.my.platform.example",
         )
         reporter = Reporter(
             resolver=self.resolver,
@@ -181,6 +181,26 @@ async def test_a_weak_key_is_to_be_changed_not_published(
     monkeypatch.setattr(dkimkey, "rsa_bits", lambda key: 1024)
     [found] = [each for each in await bench.all() if each.health is not Health.OK]
     assert (found.check, found.remedy) == ("own_key", "change the key: relayd dkim rotate")
+
+
+@pytest.mark.parametrize("include", ["my.platform.example", "spf.my.platform.example"])
+async def test_what_customers_include_must_let_our_addresses_pass(bench: Bench, include: str) -> None:
+    bench.settings = {"spf_include": include}
+    bench.zone.set(include, "TXT", f"v=spf1 ip4:{IP} -all")
+    [found] = [each for each in await bench.all() if each.about == include and each.check == "own_spf"]
+    assert found.health is Health.BAD
+    assert f"ip6:{IP6}" in str(found.remedy)
+    bench.zone.remove(include, "TXT")
+    [found] = [each for each in await bench.all() if each.about == include and each.check == "own_spf"]
+    assert (found.health, found.remedy) == (Health.BAD, f'publish TXT "v=spf1 ip4:{IP} ip6:{IP6} -all"')
+    bench.zone.set(include, "TXT", f"v=spf1 ip4:{IP} ip6:{IP6} -all")
+    [found] = [each for each in await bench.all() if each.about == include and each.check == "own_spf"]
+    assert found.health is Health.OK
+
+
+async def test_without_addresses_nobody_says_that_spf_passes(bench: Bench) -> None:
+    bench.egress = ()
+    assert ("return_path", Health.UNKNOWN) in await bench.ill()
 
 
 async def test_trouble_with_one_name_is_no_finding_against_it(bench: Bench) -> None:
