@@ -45,17 +45,23 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
         "buiten niet te zien. Vraag wie uw e-mail beheert naar de uitgaande server (SMTP).",
     },
     Note.NOTHING_FOUND: {
-        "de": "Kein Server gefunden. Ihr E-Mail-Anbieter nennt ihn „Postausgangsserver (SMTP)“.",
-        "en": "No server found. Your mail provider calls it the “outgoing mail server (SMTP)”.",
-        "fr": "Aucun serveur trouvé. Votre fournisseur l'appelle « serveur de courrier sortant (SMTP) ».",
-        "nl": "Geen server gevonden. Uw provider noemt hem ‘server voor uitgaande e-mail (SMTP)’.",
+        "de": "Wir haben keinen Server gefunden. Fragen Sie Ihren E-Mail-Anbieter nach dem Postausgangsserver "
+        "(SMTP).",
+        "en": "We found no server. Ask your mail provider for the outgoing mail server (SMTP).",
+        "fr": "Nous n'avons trouvé aucun serveur. Demandez à votre fournisseur de messagerie le serveur de "
+        "courrier sortant (SMTP).",
+        "nl": "We hebben geen server gevonden. Vraag uw e-mailprovider naar de server voor uitgaande e-mail "
+        "(SMTP).",
     },
     Note.ONLY_GUESSES: {
-        "de": "Diese Namen sind geraten: {name} veröffentlicht keine Einstellungen für E-Mail-Programme.",
-        "en": "These names are guesses: {name} publishes no settings for mail programs.",
+        "de": "Diese Namen sind geraten: {name} veröffentlicht keine Einstellungen für E-Mail-Programme. "
+        "Fragen Sie im Zweifel Ihren E-Mail-Anbieter nach dem Postausgangsserver (SMTP).",
+        "en": "These names are guesses: {name} publishes no settings for mail programs. If in doubt, "
+        "ask your mail provider for the outgoing mail server (SMTP).",
         "fr": "Ces noms sont des suppositions : {name} ne publie pas de paramètres pour les programmes de "
-        "messagerie.",
-        "nl": "Deze namen zijn een gok: {name} publiceert geen instellingen voor e-mailprogramma's.",
+        "messagerie. En cas de doute, demandez à votre fournisseur le serveur de courrier sortant (SMTP).",
+        "nl": "Deze namen zijn een gok: {name} publiceert geen instellingen voor e-mailprogramma's. Vraag bij "
+        "twijfel uw e-mailprovider naar de server voor uitgaande e-mail (SMTP).",
     },
 }
 
