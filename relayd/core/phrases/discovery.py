@@ -45,8 +45,8 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
         "buiten niet te zien. Vraag wie uw e-mail beheert naar de uitgaande server (SMTP).",
     },
     Note.NOTHING_FOUND: {
-        "de": "Wir haben keinen Server gefunden. Fragen Sie Ihren E-Mail-Anbieter nach dem Postausgangsserver "
-        "(SMTP).",
+        "de": "Wir haben keinen Server gefunden. Fragen Sie Ihren E-Mail-Anbieter nach dem "
+        "Postausgangsserver (SMTP).",
         "en": "We found no server. Ask your mail provider for the outgoing mail server (SMTP).",
         "fr": "Nous n'avons trouvé aucun serveur. Demandez à votre fournisseur de messagerie le serveur de "
         "courrier sortant (SMTP).",
@@ -60,8 +60,8 @@ _TEXTS: Mapping[Note, Mapping[str, str]] = {
         "ask your mail provider for the outgoing mail server (SMTP).",
         "fr": "Ces noms sont des suppositions : {name} ne publie pas de paramètres pour les programmes de "
         "messagerie. En cas de doute, demandez à votre fournisseur le serveur de courrier sortant (SMTP).",
-        "nl": "Deze namen zijn een gok: {name} publiceert geen instellingen voor e-mailprogramma's. Vraag bij "
-        "twijfel uw e-mailprovider naar de server voor uitgaande e-mail (SMTP).",
+        "nl": "Deze namen zijn een gok: {name} publiceert geen instellingen voor e-mailprogramma's. Vraag "
+        "bij twijfel uw e-mailprovider naar de server voor uitgaande e-mail (SMTP).",
     },
 }
 
