@@ -56,14 +56,17 @@ def card(found: Mapping[str, Any], language: str = "en") -> Iterator[str]:
 
 
 def zone_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """All there is to publish, as a zone file has it."""
+    """All there is to publish, as a zone file has it, to be pasted without harm."""
     if found["note"]:
         yield f"; {found['note']}"
     for record in found["records"]:
-        if record["zone"] and record["state"] != "ok":
-            yield record["zone"]
-            if record["instead"]:
-                yield f"; or: {record['instead']['zone']}"
+        state, counts = record["state"], record["needed"] and record["state"] in PROVEN
+        if not record["zone"] or state == "ok" or counts or record["value"] in record["seen"]:
+            continue
+        yield from (f"; in place of: {seen}" for seen in record["seen"])
+        yield f"; if nobody needs that: {record['zone']}" if state == "warning" else record["zone"]
+        if record["instead"]:
+            yield f"; or: {record['instead']['zone']}"
 
 
 def _looked(found: Mapping[str, Any], words: Words) -> str:

@@ -111,7 +111,7 @@ async def _doctor(control: Control, request: Request) -> JSONResponse:
 def _domain(request: Request) -> str:
     text = request.path_params["domain"]
     try:
-        return settings_types.domain(text)
+        return settings_types.domain(text.removesuffix("."))  # as zone files write it
     except ValueError as error:
         raise Refused(400, f"{shown(text)} is no domain", f"name {error}") from None
 

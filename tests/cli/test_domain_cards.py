@@ -73,6 +73,26 @@ def test_a_zone_file_gets_only_what_is_left_to_publish() -> None:
     assert list(domain_card.zone_lines(found(note="It belongs to GMX."))) == ["; It belongs to GMX."]
 
 
+def test_a_zone_file_says_what_goes_when_something_else_is_there() -> None:
+    """Beside it, a second SPF record voids both, and a CNAME keeps the whole zone from loading."""
+    lines = domain_card.zone_lines(found({"state": "duplicate", "seen": ["one", "two"]}))
+    assert list(lines) == ["; in place of: one", "; in place of: two", RECORD["zone"]]
+
+
+def test_a_name_that_serves_something_else_is_not_taken_by_whoever_pastes() -> None:
+    lines = domain_card.zone_lines(found({"state": "warning", "needed": False, "seen": ["shop.example"]}))
+    assert list(lines) == ["; in place of: shop.example", f"; if nobody needs that: {RECORD['zone']}"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"state": "warning"}, {"state": "wrong", "seen": [RECORD["value"]]}],
+    ids=["what counts stays", "what is there already is not pasted again"],
+)
+def test_what_is_right_stays_out_of_a_zone_file(record: dict[str, Any]) -> None:
+    assert list(domain_card.zone_lines(found(record))) == []
+
+
 def test_a_card_of_a_shared_domain_is_a_note() -> None:
     card = "\n".join(domain_card.card(found(note="It belongs to GMX.", looked_at=None)))
     assert card.endswith("It belongs to GMX.")

@@ -131,6 +131,11 @@ async def test_a_look_gives_states_and_texts_in_every_language_or_in_one(desk: D
     assert found["records"][0]["notes"][0]["text"] == "Op deze naam staat geen sleutelrecord."
 
 
+async def test_a_domain_may_end_in_a_dot_as_in_zone_files(desk: Desk) -> None:
+    _, found = await desk.ask("GET", "/domains/ACME.example.?lang=en")
+    assert found["domain"] == "acme.example"
+
+
 async def test_a_shared_domain_has_a_note_in_place_of_records(desk: Desk) -> None:
     _, found = await desk.ask("GET", "/domains/gmx.de?lang=en")
     assert found["records"] == []
