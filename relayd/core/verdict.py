@@ -74,22 +74,33 @@ def classify(evidence: Evidence, role: Role) -> Verdict:
     rule = rule_for(evidence, role)
     if rule is None:
         return _unrecognised(evidence)
-    return _later(rule.reason, Scope.HOP) if evidence.stage is Stage.AUTH else rule.verdict(evidence)
+    if not _before_mail(evidence, role):
+        return rule.verdict(evidence)
+    hop = evidence.stage is Stage.AUTH or rule.scope is Scope.HOP
+    return _later(rule.reason, Scope.HOP if hop else Scope.HOST)
 
 
 def rule_for(reply: Reply, role: Role) -> Rule | None:
     """The row that decides, for `relayd explain` and the tests."""
     text = " ".join(reply.text.lower().split())
     provider = identify(reply.host, text)
-    login = role is Role.UPSTREAM and reply.stage is Stage.AUTH
-    rules = (rule for rule in _TABLES[role] if not login or _of_logins(rule))
+    early = _before_mail(reply, role)
+    rules = (rule for rule in _TABLES[role] if not early or _of_a_server(rule))
     return next((rule for rule in rules if rule.recognises(reply, provider, text)), None)
 
 
-def _of_logins(rule: Rule) -> bool:
-    """At AUTH nothing was said of a message or a recipient yet. Servers write codes there that blame one all
+def _before_mail(reply: Reply, role: Role) -> bool:
+    """A server that a person wrote down says no before it heard of a message: the mail waits for it."""
+    return role is Role.UPSTREAM and reply.stage in _EARLY
+
+
+_EARLY = (Stage.BANNER, Stage.EHLO, Stage.AUTH)
+
+
+def _of_a_server(rule: Rule) -> bool:
+    """It speaks of the server or the login. Servers write codes there that blame a message or a recipient all
     the same: "535 5.7.1", "535 5.1.1 no such user"."""
-    waits = rule.scope is Scope.HOP or (rule.scope is Scope.HOST and bool(rule.tokens))
+    waits = rule.scope is Scope.HOP or (rule.scope is Scope.HOST and bool(rule.tokens or rule.stages))
     return (waits and rule.fate is Fate.DEFERRED) or rule.reason is Reason.SENDER_BLOCKED
 
 

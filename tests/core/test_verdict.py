@@ -201,6 +201,17 @@ def test_no_words_and_no_code_at_a_login_blame_the_message_or_a_recipient(rule: 
     assert (verdict.fate, verdict.scope) == (Fate.DEFERRED, Scope.HOP)
 
 
+@pytest.mark.parametrize("stage", [Stage.BANNER, Stage.EHLO])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.seen[:60])
+def test_mail_waits_for_an_own_server_that_sends_us_away_before_it_heard_of_it(
+    rule: Rule, stage: Stage
+) -> None:
+    verdict = classify(said(rule.seen, stage=stage), Role.UPSTREAM)
+
+    assert verdict.fate is Fate.DEFERRED
+    assert verdict.scope in (Scope.HOST, Scope.HOP)
+
+
 @pytest.mark.parametrize("text", ["535 5.7.1 Sorry", "535 5.1.1 Who?", "535 5.5.1 No", "535 5.3.0 Internal"])
 def test_a_refused_password_is_one_whatever_the_enhanced_code_says(text: str) -> None:
     assert classify(said(text, stage=Stage.AUTH), Role.UPSTREAM).reason is Reason.AUTH_WRONG_PASSWORD

@@ -202,6 +202,17 @@ async def test_senders_with_one_account_show_its_wrong_password_once_between_the
     assert {attempts[0].verdict.reason for attempts in results} == {Reason.AUTH_WRONG_PASSWORD}
 
 
+@pytest.mark.parametrize("at", [At.BANNER, At.EHLO_TLS])
+async def test_mail_waits_for_a_server_that_sends_us_away_before_it_heard_of_it(world: World, at: At) -> None:
+    bill = mail()
+    async with submission(world) as server:
+        server.tell(at, say("554 5.7.1 Not for you"))
+        courier = world.upstream(upstream(server.port))
+        (first,) = await courier.deliver(bill.parcel, bill.body)
+    assert first.verdict.fate is Fate.DEFERRED
+    assert server.logins == []
+
+
 async def test_who_waits_for_a_server_that_is_down_waits_once(world: World) -> None:
     async with submission(world) as server:
         server.tell(At.BANNER, say("421 4.3.2 Service shutting down"))

@@ -106,9 +106,10 @@ _STAGES = (
     later(Reason.SERVER_BUSY, HOP, "454 Can't check now", role=UPSTREAM, stages=_AUTH, codes=TRANSIENT),
     # Before MAIL nobody has said who writes to whom: it concerns us and this server.
     later(Reason.SERVER_BUSY, HOST, "450 Come back", stages=_GREETING, codes=TRANSIENT),
+    later(Reason.UNKNOWN, HOST, "554 Not for you", role=UPSTREAM, stages=_GREETING, codes=PERMANENT),
     # RFC 7504: a host that takes no mail at all, although an MX record names it.
     final(Reason.RECIPIENT_DOMAIN, HOST, "521 No mail here", role=MX, stages=_GREETING, codes=(521,)),
-    final(Reason.UNKNOWN, HOST, "554 No SMTP service here", stages=_GREETING, codes=PERMANENT),
+    final(Reason.UNKNOWN, HOST, "554 No SMTP service here", role=MX, stages=_GREETING, codes=PERMANENT),
     # RFC 1870 section 6.1
     final(Reason.MESSAGE_TOO_BIG, MESSAGE, "552 No", stages=_MAIL, codes=(552,)),
     # RFC 5321 section 4.2.3: exceeded storage allocation, said about a recipient.
