@@ -65,8 +65,8 @@ class Problems:
             file=place.file,
             line=place.line,
             key=dotted(path),
-            seen=_printable(self.written(path) if seen is None else seen),
-            expected=_printable(expected),
+            seen=printable(self.written(path) if seen is None else seen),
+            expected=printable(expected),
         )
         (self.warnings if warning else self.errors).append(error)
 
@@ -125,6 +125,6 @@ def _short(text: str) -> str:
     return text if len(text) <= SEEN_MAX else text[: SEEN_MAX - 3] + "..."
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line, and nothing in it that commands a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

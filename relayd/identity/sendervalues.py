@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from relayd.config import files
+from relayd.config.problems import printable
 from relayd.core import settings_schema as schema
 from relayd.core.sender import Secret
 from relayd.core.settings import SenderSettings, Settings
@@ -102,8 +103,8 @@ def check(id: str, sender: SenderSettings, settings: Settings) -> Looked:
         problem = Problem(
             sender=id,
             key=key,
-            seen=_printable(found.seen or _seen(dump(sender), key)),
-            expected=_printable(found.expected),
+            seen=printable(found.seen or _seen(dump(sender), key)),
+            expected=printable(found.expected),
         )
         if key == "upstream" and found.seen == "no password":
             wanted = "the password beside username, and again when host or username change"
@@ -154,12 +155,12 @@ def _roots(id: str, sender: SenderSettings, settings: Settings) -> Iterator[Prob
     path, key = sender.upstream.ca_file, "upstream.ca_file"
     if not Path(path).resolve().is_relative_to(Path(settings.state_dir).resolve()):
         wanted = f"a file in {settings.state_dir}; only the config file may name others"
-        yield Problem(sender=id, key=key, seen=_printable(path), expected=wanted)
+        yield Problem(sender=id, key=key, seen=printable(path), expected=wanted)
         return
     try:
         files.roots(Path(path))
     except files.Unusable as trouble:
-        yield Problem(sender=id, key=key, seen=_printable(trouble.seen), expected=trouble.expected)
+        yield Problem(sender=id, key=key, seen=printable(trouble.seen), expected=trouble.expected)
 
 
 def _invalid(id: str, values: Mapping[str, object], error: ValidationError) -> Iterator[Problem]:
@@ -175,7 +176,7 @@ def _invalid(id: str, values: Mapping[str, object], error: ValidationError) -> I
         if path not in told:
             told.add(path)
             yield Problem(
-                sender=id, key=_printable(_dotted(path)), seen=_printable(seen), expected=_printable(expected)
+                sender=id, key=printable(_dotted(path)), seen=printable(seen), expected=printable(expected)
             )
 
 
@@ -221,8 +222,3 @@ def _seen(values: Mapping[str, object], key: str) -> str:
         return "a section of keys"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= SEEN_MAX else text[: SEEN_MAX - 3] + "..."
-
-
-def _printable(text: str) -> str:
-    """One line, and nothing in it that commands a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

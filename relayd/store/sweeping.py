@@ -65,10 +65,6 @@ def received(db: apsw.Connection) -> list[int]:
     return [n for (n,) in sql.every(db, "SELECT n FROM receiving ORDER BY n")]
 
 
-def oldest_event(db: apsw.Connection) -> int:
-    return int(sql.only(db, "SELECT coalesce(min(seq), 0) FROM event")[0])
-
-
 def drop_contents(transaction: Transaction, numbers: Sequence[int]) -> None:
     for n in numbers:
         transaction.db.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", rows.span(n))
