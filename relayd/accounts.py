@@ -15,7 +15,7 @@ from relayd.core.mail import Hop, Route
 from relayd.core.reasons import Reason
 from relayd.core.sender import Upstream
 from relayd.couriers.upstream import UpstreamCourier
-from relayd.identity.accounts import LoginRefused
+from relayd.identity.account import LoginRefused
 from relayd.identity.credentials import Credentials
 from relayd.identity.oauth import OAuth
 from relayd.identity.senders import Entry

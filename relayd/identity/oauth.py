@@ -22,7 +22,7 @@ from relayd.core.oauth import Access, Grant, Provider, Trouble, TroubleKind
 from relayd.core.reasons import Reason
 from relayd.core.reply import Fault, FaultKind, Stage, clean
 from relayd.core.sender import Secret, Upstream
-from relayd.identity.accounts import Account, State
+from relayd.identity.account import Account, State
 from relayd.masterkey import NoMasterKey, SealBroken
 from relayd.store.contract import Store, StoreError
 

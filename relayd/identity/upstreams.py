@@ -127,6 +127,8 @@ class Upstreams:
         What it shows about the sender's own settings takes effect: a refusal is remembered as mail would have
         it, a login that works lets waiting mail go. Raises NoSender, NoUpstream, TooManyTries, StoreError.
         """
+        if self._sender(id) is None:
+            raise NoSender(id)  # before a lock is made for any name that somebody asks with
         async with self._under_way[id], self._room:
             sender = self._sender(id)
             if sender is None:

@@ -12,7 +12,7 @@ from relayd.core import phrases
 from relayd.core.phrases import signin as words
 from relayd.core.reasons import Reason
 from relayd.core.sender import Sender
-from relayd.identity.accounts import State
+from relayd.identity.account import State
 from relayd.identity.begun import CannotSignIn, SignIn
 from relayd.identity.senders import Entry
 from relayd.identity.signin import SignIns

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from relayd.core.phrases import LANGUAGES
 from relayd.core.sender import Sender
-from relayd.identity.accounts import State
+from relayd.identity.account import State
 from relayd.identity.oauth import OAuth
 from relayd.identity.signin import SignIns
 from relayd.web import consent
