@@ -40,8 +40,9 @@ def draft(id: str, values: Mapping[str, object], shelf: Shelf, vault: Vault, *, 
     if read.settings is None:
         raise SenderRefused(read.problems)
     settings = read.settings
-    if old is not None and partly and "confirmed" not in values and settings.address != old.settings.address:
-        settings = settings.model_copy(update={"confirmed": False})
+    if old is not None and "confirmed" not in values:
+        stays = old.settings.confirmed and settings.address == old.settings.address
+        settings = settings.model_copy(update={"confirmed": stays})
     given = settings.upstream.password if settings.upstream is not None else None
     keep = old is not None and not sendervalues.names_password(values) and _same_login(old, settings)
     password = (old.password or _UNREAD) if keep and old is not None else given

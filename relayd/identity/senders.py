@@ -141,7 +141,8 @@ class Book:
 
     async def put(self, id: str, values: Mapping[str, object], *, by: str) -> Changed:
         """Add a sender, or give it these settings in place of those it had; what isn't named, or None, has
-        its default. A password that isn't named stays as long as host and username do; None takes it away.
+        its default. A password that isn't named stays as long as host and username do; None takes it away. A
+        voucher (`confirmed`) that isn't named stays as long as the address does.
         The same again changes nothing. Raises SenderRefused, SenderReadOnly, StoreError."""
         (changed,) = await self.put_many({id: values}, by=by)
         return changed

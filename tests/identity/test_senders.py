@@ -499,6 +499,15 @@ async def test_another_address_is_not_confirmed(bench: Bench) -> None:
     assert vouched.entry.sender.confirmed
 
 
+async def test_a_voucher_that_is_not_named_stays_as_long_as_the_address_does(bench: Bench) -> None:
+    await bench.put(**ACME, confirmed=True)
+    assert (await bench.put(**ACME)).keys == (), "as an import does that knows nothing of vouchers"
+    assert (await bench.put(**{**ACME, "name": "Renamed"})).entry.confirmed_by == "vouch"
+    assert not (await bench.put(**{**ACME, "address": "new@acme.example"})).entry.sender.confirmed
+    await bench.put(**ACME, confirmed=True)
+    assert not (await bench.put(**ACME, confirmed=False)).entry.sender.confirmed
+
+
 async def test_the_same_address_in_another_spelling_stays_confirmed(bench: Bench) -> None:
     await bench.put(**ACME, confirmed=True)
     changed = await bench.book.set("acme", {"address": "billing@ACME.example"}, by="cli")
