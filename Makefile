@@ -22,8 +22,8 @@ demo: $(VENV)/.run ## six invoices and a customer's way up, real servers on loop
 	@$(BIN)/relayd demo $(if $(STAY),--stay)
 
 test: check ## style, types, import contracts, then every test; parts that need Debian's packages are skipped without them
-	$(BIN)/pytest -q -n auto -m "not whole" $(PYTEST_ARGS)
-	$(BIN)/pytest -q -m whole $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not whole" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n 2 --dist worksteal -m whole $(PYTEST_ARGS)
 
 check: $(VENV)/.test ## style, types and import contracts alone
 	$(BIN)/ruff check .

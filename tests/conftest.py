@@ -48,20 +48,19 @@ hypothesis.settings.load_profile("relayd")
 # --- the quick part and the rest ---
 
 WHOLE = ("e2e", "kill", "real", "systemd")
-"""Folders whose tests start the whole daemon or foreign programs. They, the tests that use the world below,
-and the files that say so themselves are not the unit part."""
+"""Folders whose tests start the whole daemon or foreign programs. They and the files that say so themselves
+are not the unit part."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "whole: starts the whole daemon; set by folder, `make_world` or `real`"
+        "markers", "whole: starts the whole daemon; set by the test's folder or `real`"
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        starts = "make_world" in getattr(item, "fixturenames", ())
-        if starts or item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
+        if item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
             item.add_marker("whole")
 
 

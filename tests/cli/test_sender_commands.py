@@ -18,6 +18,8 @@ from click.testing import CliRunner
 
 from relayd.cli.sender_import import import_command
 
+pytestmark = pytest.mark.whole  # all of it asks a daemon
+
 PASSWORD = "canary-battery-staple"
 ADMIN, APP = "token-of-the-operator-1", "token-of-the-app-number-1"
 LOGIN = {"host": "smtp.bolt.example", "username": "hello@bolt.example"}

@@ -28,6 +28,12 @@ from relayd.sandbox.demo import CASES, PLATFORM, World
 COMMAND = (sys.executable, "-c", "from relayd.cli import main; main()", "demo")
 
 
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a short name: the path of a Unix socket, which the demo makes in it, has at most 107 octets."""
+    return tmp_path_factory.mktemp("demo")
+
+
 async def start(*options: str, **environ: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *COMMAND,
