@@ -53,9 +53,7 @@ are not the unit part."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "whole: starts the whole daemon; set by the test's folder or `real`"
-    )
+    config.addinivalue_line("markers", "whole: starts the whole daemon; set by the test's folder or `real`")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
