@@ -226,7 +226,7 @@ class Doctor:
     async def _passes(self, check: str, domain: str, good: str) -> list[Finding]:
         """Whether SPF of a domain of ours passes for each address that mail leaves from."""
         if not self._egress.addresses:
-            return [doctor.unknown(check, domain, "whether SPF passes: our addresses are not known")]
+            return [doctor.unknown(check, domain, "SPF can't be told: our addresses are not known")]
         results = await spf.evaluate(
             self._resolver,
             mail_from=Address(ANYBODY, domain),

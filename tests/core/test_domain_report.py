@@ -164,6 +164,7 @@ def test_the_platforms_second_selector_waits_for_its_key() -> None:
         OURS.domain, OURS, {"r1": view(R1.record), "r2": view()}, {"r1": view(), "r2": view()}
     )
     assert [line.state for line in lines] == [State.OK, State.OK]
+    assert codes(lines[1]) == [Code.KEY_LATER]
 
 
 def told(*records: str, others: tuple[str, ...] = ()) -> Told[str]:

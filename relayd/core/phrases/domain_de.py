@@ -56,6 +56,7 @@ GERMAN = DomainTexts(
         ),
         Code.KEY_UNPUBLISHED: "Der Alias stimmt, aber die Plattform hat ihren Schlüssel unter {name} nicht "
         "veröffentlicht. Das ist Sache der Plattform; hier ist nichts zu ändern.",
+        Code.KEY_LATER: "Hier ist nichts einzutragen, bis der Schlüssel gewechselt wird.",
         Code.NAME_TWICE: (
             "Der Eintrag steht bei {there}: Das Formular hängt die Domain selbst an. Geben Sie als Namen "
             "{short} ein."

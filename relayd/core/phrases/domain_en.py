@@ -43,6 +43,7 @@ ENGLISH = DomainTexts(
             "The alias is right, but the platform has not published its key at {name}. That is the "
             "platform's matter; there is nothing to change here."
         ),
+        Code.KEY_LATER: "Nothing is to be published here until the key is changed.",
         Code.NAME_TWICE: (
             "The record stands at {there}: the form adds the domain by itself. Enter {short} as the name."
         ),

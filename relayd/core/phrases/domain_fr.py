@@ -55,6 +55,7 @@ FRENCH = DomainTexts(
             "L'alias est correct, mais la plateforme n'a pas publié sa clé à {name}. C'est l'affaire de "
             "la plateforme ; il n'y a rien à changer ici."
         ),
+        Code.KEY_LATER: "Rien n'est à publier ici avant le changement de la clé.",
         Code.NAME_TWICE: (
             "L'enregistrement se trouve à {there} : le formulaire ajoute lui-même le domaine. Entrez "
             "{short} comme nom."

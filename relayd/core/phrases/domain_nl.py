@@ -48,6 +48,7 @@ DUTCH = DomainTexts(
             "De alias klopt, maar het platform heeft zijn sleutel niet gepubliceerd op {name}. Dat is "
             "zaak van het platform; hier hoeft niets te veranderen."
         ),
+        Code.KEY_LATER: "Hier hoeft niets te worden gepubliceerd tot de sleutel wordt gewisseld.",
         Code.NAME_TWICE: (
             "Het record staat bij {there}: het formulier voegt het domein zelf toe. Vul als naam {short} in."
         ),

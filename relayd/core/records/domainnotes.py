@@ -31,6 +31,7 @@ class Code(StrEnum):
     KEY_TESTING = "key.testing"
     KEY_WEAK = "key.weak"  # bits
     KEY_UNPUBLISHED = "key.unpublished"  # name; the alias is right, the platform's own record isn't there
+    KEY_LATER = "key.later"  # the platform's name for its next key
     NAME_TWICE = "name_twice"  # there, short; the record stands at NAME.DOMAIN.DOMAIN
     ALIAS_OK = "alias.ok"
     ALIAS_READY = "alias.ready"

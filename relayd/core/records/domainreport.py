@@ -218,7 +218,7 @@ def _without_key(line: Line, text: View[str], alias: View[str]) -> Line:
     """The selector for the next key: all that can be published yet is the alias."""
     line = replace(line, seen=_seen(alias.records or text.records))
     if line.value is None:
-        return _is(line, State.OK)
+        return _is(line, State.OK, Note(Code.KEY_LATER))
     if isinstance(alias.answer, Trouble):
         return _is(line, State.UNKNOWN, Note(Code.TROUBLE))
     if alias.records == (line.value,):
