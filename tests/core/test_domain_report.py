@@ -159,6 +159,14 @@ def test_what_stands_at_the_second_name_is_said(text, alias, state: State, code:
     assert (line.state, codes(line)[0]) == (state, code)
 
 
+def test_a_record_that_went_elsewhere_is_named_where_nothing_is() -> None:
+    astray = {name: Note(Code.NAME_TWICE, {"there": f"{name}.acme.example"}) for name in (NAME1, NAME2)}
+    texts, aliases = {"r1": view(), "r2": view()}, {"r1": view(), "r2": view(ALIAS2)}
+    first, second = report.key_lines("acme.example", OURS, texts, aliases, astray)
+    assert (first.state, codes(first)[0]) == (State.MISSING, Code.NAME_TWICE)
+    assert (second.state, codes(second)) == (State.OK, [Code.ALIAS_READY])
+
+
 def test_the_platforms_second_selector_waits_for_its_key() -> None:
     lines = report.key_lines(
         OURS.domain, OURS, {"r1": view(R1.record), "r2": view()}, {"r1": view(), "r2": view()}
