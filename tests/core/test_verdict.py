@@ -194,22 +194,23 @@ def test_a_refused_login_concerns_the_hop_and_fails_nothing() -> None:
         assert verdict.scope is Scope.HOP
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.seen[:60])
-def test_no_words_and_no_code_at_a_login_blame_the_message_or_a_recipient(rule: Rule) -> None:
-    verdict = classify(said(rule.seen, stage=Stage.AUTH), Role.UPSTREAM)
+def test_no_words_and_no_code_at_a_login_blame_the_message_or_a_recipient(subtests: pytest.Subtests) -> None:
+    for rule in RULES:
+        with subtests.test(rule.seen[:60]):
+            verdict = classify(said(rule.seen, stage=Stage.AUTH), Role.UPSTREAM)
 
-    assert (verdict.fate, verdict.scope) == (Fate.DEFERRED, Scope.HOP)
+            assert (verdict.fate, verdict.scope) == (Fate.DEFERRED, Scope.HOP)
 
 
-@pytest.mark.parametrize("stage", [Stage.BANNER, Stage.EHLO])
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.seen[:60])
 def test_mail_waits_for_an_own_server_that_sends_us_away_before_it_heard_of_it(
-    rule: Rule, stage: Stage
+    subtests: pytest.Subtests,
 ) -> None:
-    verdict = classify(said(rule.seen, stage=stage), Role.UPSTREAM)
+    for rule, stage in product(RULES, (Stage.BANNER, Stage.EHLO)):
+        with subtests.test(rule.seen[:60], stage=str(stage)):
+            verdict = classify(said(rule.seen, stage=stage), Role.UPSTREAM)
 
-    assert verdict.fate is Fate.DEFERRED
-    assert verdict.scope in (Scope.HOST, Scope.HOP)
+            assert verdict.fate is Fate.DEFERRED
+            assert verdict.scope in (Scope.HOST, Scope.HOP)
 
 
 @pytest.mark.parametrize("text", ["535 5.7.1 Sorry", "535 5.1.1 Who?", "535 5.5.1 No", "535 5.3.0 Internal"])
