@@ -83,7 +83,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     control: Any = SimpleNamespace(probes=probes, language=lambda sender: "nl")
     server = HttpServer(create_app(control, admit), listen(tmp_path / "api.sock"))
     server.start()
-    transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "api.sock"))
+    transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "api.sock"), trust_env=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=20) as client:
         made.append(Api(probes=probes, http=client))
         yield made[0]
