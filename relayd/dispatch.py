@@ -85,6 +85,10 @@ class Dresser(Protocol):
         self, submission: Submission, sender: Sender, message_id: str, now: datetime
     ) -> Dressed | Refusal: ...
 
+    def outdated(self, message: Message, sender: Sender) -> bool:
+        """It stands, but its signature is of a key that receivers no longer find, while another is there."""
+        ...
+
     def moved(self, message: Message, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
         """Those of these recipients that go by another hop since the settings changed, with that hop."""
         ...
@@ -272,18 +276,22 @@ class Dispatcher:
             return Ending(settlements=(), recipients=moved)
         if self._is_direct(parcel) and not self.hops.probe(self._monotonic()):
             return self._held(parcel, Reason.NETWORK_PORT_BLOCKED)
-        if await self.dresser.stands(parcel.message, sender):
+        stands = await self.dresser.stands(parcel.message, sender)
+        if stands and not (self._untried(parcel) and self.dresser.outdated(parcel.message, sender)):
             closed = self.hops.closed(parcel.hop.key)  # since it was leased
             if closed is None and not parcel.message.test and parcel.hop.route is not Route.DIRECT:
                 closed = await self._refused_elsewhere(parcel.hop)
             return None if closed is None else self._held(parcel, closed)
-        if not parcel.first or self._on_the_road[parcel.message.id]:
+        if not self._untried(parcel):
             # A recipient of this message was attempted, or is on its way: the dressing must stay, and the
             # rest waits until its proof is back.
             return self._held(parcel, _reason_to_wait(parcel.message, sender))
         if self._under_way[parcel.message.id] > 1:
             return self._back(parcel, SIBLING)
         return await self._dressed_anew(parcel, sender)
+
+    def _untried(self, parcel: Parcel) -> bool:
+        return parcel.first and not self._on_the_road[parcel.message.id]
 
     async def _dressed_anew(self, parcel: Parcel, sender: Sender) -> Ending:
         message, now = parcel.message, self._clock()
@@ -299,15 +307,13 @@ class Dispatcher:
             return self._all(parcel, State.FAILED, EventType.FAILED, dressed.reason)
         if dressed.held is not None:
             return self._held(parcel, dressed.held)
-        changed = dataclasses.replace(
-            self._event(parcel, parcel.recipients[0], EventType.RUNG_CHANGED, dressed.dressing.reason),
-            recipient=None,
-            rung=dressed.dressing.rung,
-            proof=dressed.dressing.proof,
-        )
+        old, new = message.dressing, dressed.dressing
         first, *others = self._back(parcel, 0.0).settlements
-        first = dataclasses.replace(first, events=(changed,))
-        return Ending(settlements=(first, *others), dressing=dressed.dressing, recipients=dressed.recipients)
+        if (old.rung, old.proof) != (new.rung, new.proof):  # else with other bytes only
+            changed = self._event(parcel, parcel.recipients[0], EventType.RUNG_CHANGED, new.reason)
+            changed = dataclasses.replace(changed, recipient=None, rung=new.rung, proof=new.proof)
+            first = dataclasses.replace(first, events=(changed,))
+        return Ending(settlements=(first, *others), dressing=new, recipients=dressed.recipients)
 
     def _back(self, parcel: Parcel, wait: float) -> Ending:
         """To the queue as it came."""

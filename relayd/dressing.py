@@ -44,6 +44,10 @@ class Domains(Protocol):
         """Which of our keys to sign with for this domain."""
         ...
 
+    def withdrawn(self, domain: str, header: bytes) -> bool:
+        """Whether it is signed with a key that is gone there, while another of ours is there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dressed:
@@ -131,6 +135,13 @@ class Dresser:
             proven=await self._proven(sender, message.dressing.proof),
             platform=self._platform,
         )
+
+    def outdated(self, message: Message, sender: Sender) -> bool:
+        """It may leave as before, but signed with a key that receivers no longer find: another takes its
+        place."""
+        own = message.dressing.proof is Proof.DKIM
+        domain = sender.contact.domain if own else self._platform.domain
+        return self._domains.withdrawn(domain, message.dressing.header)
 
     def moved(self, message: Message, recipients: Sequence[Recipient]) -> tuple[Recipient, ...]:
         """Those of these recipients that would go by another hop now, with that hop: since the message was

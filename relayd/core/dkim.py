@@ -90,6 +90,11 @@ def mark(selector: str) -> bytes:
     return f"\ts={selector}; t=".encode("ascii")
 
 
+def signed_by(header: bytes, domain: str, selector: str) -> bool:
+    """Whether a dressed header block has a field of ours for this domain, under this selector."""
+    return f" d={domain};\r\n".encode("ascii") + mark(selector) in header
+
+
 @lru_cache(maxsize=1024)
 def _template(domain: str, selector: str, h: str) -> Unsigned:
     """The part that messages share, with places for t= and bh=. Neither holds blanks, so that putting them

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from relayd.core import dkim
 from relayd.core.journal import Event, EventType
 from relayd.core.keyproof import KeyProof, Look, after
 from relayd.core.mail import Proof, Rung
@@ -154,6 +155,16 @@ class Domains:
         known to be, the one we have had longest."""
         keys = self._keys()
         return next((key for key in keys if self._shown(key, domain)), keys[-1]).selector
+
+    def withdrawn(self, domain: str, header: bytes) -> bool:
+        """Whether a header block is signed for this domain with a key of ours that is no longer there, while
+        another one is: somebody took the old one away while the message waited."""
+        keys = self._keys()
+        if len(keys) < 2:
+            return False  # asked before every first attempt
+        signing = [key for key in keys if dkim.signed_by(header, domain, key.selector)]
+        shown = [key for key in keys if self._shown(key, domain)]
+        return bool(signing and shown) and not any(key in shown for key in signing)
 
     def _shown(self, key: OurKey, domain: str) -> bool:
         """Whether just this key is believed to be there; another one was there under the same selector."""

@@ -135,6 +135,7 @@ class ToldCourier:
 @dataclass
 class ToldDresser:
     standing: bool = True
+    old_key: bool = False  # the first dressing is signed with one
     anew: Dressed | Refusal | Exception | None = None
     hop: Hop | None = None  # where everything goes now; None: where it was meant to go
 
@@ -149,6 +150,9 @@ class ToldDresser:
             raise self.anew
         assert self.anew is not None
         return self.anew
+
+    def outdated(self, message: Message, sender: Sender) -> bool:
+        return self.old_key and message.dressing == DRESSING
 
     def moved(self, message: Message, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
         if self.hop is None:

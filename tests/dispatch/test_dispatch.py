@@ -12,7 +12,7 @@ import pytest
 from relayd import dispatch
 from relayd.core.delivery import Attempt, State
 from relayd.core.journal import EventType
-from relayd.core.mail import Hop, Parcel, Route, Rung
+from relayd.core.mail import Hop, Parcel, Proof, Route, Rung
 from relayd.core.policy import Refusal
 from relayd.core.reasons import Reason
 from relayd.core.verdict import Fate, Scope, Verdict
@@ -116,7 +116,7 @@ async def test_mail_of_a_sender_that_was_removed_is_held(house: House) -> None:
 
 async def test_a_message_whose_proof_is_gone_is_dressed_anew_before_its_first_attempt(house: House) -> None:
     anew = replace(DRESSING, reason=Reason.SENDER_UNPROVEN, header=b"From: anew@my.platform.example\r\n")
-    one = message(1)
+    one = replace(message(1), dressing=replace(DRESSING, rung=Rung.OWN, proof=Proof.DKIM))
     house.dresser.standing = False
     house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)
 
@@ -124,6 +124,32 @@ async def test_a_message_whose_proof_is_gone_is_dressed_anew_before_its_first_at
 
     assert [parcel.message.dressing.header for parcel in house.courier.parcels] == [anew.header]
     assert (await house.last(EventType.RUNG_CHANGED)).reason is Reason.SENDER_UNPROVEN
+
+
+async def test_a_message_signed_with_a_key_that_was_taken_away_is_signed_anew_and_nothing_is_said(
+    house: House,
+) -> None:
+    anew = replace(DRESSING, header=b"DKIM-Signature: with the new key\r\n")
+    one = message(1)
+    house.dresser.old_key = True
+    house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)
+
+    await house.deliver(one, until=EventType.DELIVERED)
+
+    assert [parcel.message.dressing for parcel in house.courier.parcels] == [anew]
+    assert EventType.RUNG_CHANGED not in {event.type for event in await house.store.journal(0)}
+
+
+async def test_what_was_tried_with_a_key_that_was_taken_away_since_goes_on_as_it_is(house: House) -> None:
+    house.courier.verdicts = [GREYLISTED]
+    await house.deliver(message(1), until=EventType.DEFERRED)
+    house.dresser.old_key = True
+
+    async with house.open():
+        await house.store.act(Verb.RETRY, Selection(), NOON)
+        await house.until(EventType.DELIVERED)
+
+    assert {parcel.message.dressing for parcel in house.courier.parcels} == {DRESSING}
 
 
 @pytest.mark.parametrize(
@@ -222,6 +248,7 @@ async def test_a_message_that_comes_too_late_to_be_dressed_anew_looks_again(
 async def test_all_recipients_of_a_message_leave_in_its_new_dressing(house: House) -> None:
     """Leased together, none attempted: one parcel dresses the message, the others wait for it."""
     one = message(1, "a@one.example", "b@two.example", "c@three.example")
+    one = replace(one, dressing=replace(DRESSING, rung=Rung.OWN, proof=Proof.DKIM))
     anew = replace(DRESSING, header=b"From: anew@my.platform.example\r\n")
     house.dresser.standing = False
     house.dresser.anew = Dressed(dressing=anew, recipients=one.recipients, held=None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from relayd.core import address
+from relayd.core import address, dkim
 from relayd.core.mail import IfUnproven, Proof, Rung, Submission
 from relayd.core.policy import RETURN_HOST, Claim
 from relayd.core.reasons import Reason
@@ -40,6 +40,7 @@ class Published:
     domains: set[str]  # with our key
     spf: set[str] = field(default_factory=set)  # whose SPF passes for us
     hosts: set[str] = field(default_factory=set)  # whose return-path host is delegated
+    swapped: bool = False  # another key took the place of r1 everywhere
     lately: bool = True  # False: has to be looked up
     stale: set[Claim] = field(default_factory=set)  # ... these alone
     asked: list[tuple[str, Claim]] = field(default_factory=list)
@@ -60,6 +61,9 @@ class Published:
 
     def selector(self, domain: str) -> str:
         return "r1"
+
+    def withdrawn(self, domain: str, header: bytes) -> bool:
+        return self.swapped and dkim.signed_by(header, domain, "r1")
 
 
 @dataclass(kw_only=True)

@@ -239,6 +239,13 @@ class TestStands:
         workshop.published.domains.discard("acme.example")
         assert not await workshop.dresser.stands(own, make_sender(send_as=Rung.OWN))
 
+    async def test_the_key_it_is_signed_with_was_replaced(self, workshop, message, make_sender) -> None:
+        own, default = await message(send_as=Rung.OWN), await message()
+        assert not workshop.dresser.outdated(own, make_sender(send_as=Rung.OWN))
+        workshop.published.swapped = True
+        assert workshop.dresser.outdated(own, make_sender(send_as=Rung.OWN))
+        assert workshop.dresser.outdated(default, make_sender())
+
     async def test_spf_no_longer_passes(self, workshop, message, make_sender) -> None:
         workshop.published.domains.discard("acme.example")
         workshop.published.spf = {"acme.example"}

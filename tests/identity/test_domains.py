@@ -533,3 +533,24 @@ async def test_who_asks_and_is_cancelled_is_cancelled(bench: Bench) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await bench.domains.close()
+
+
+async def test_a_signature_of_a_key_that_was_taken_away_for_another_is_found(bench: Bench) -> None:
+    r2 = OurKey(selector="r2", public_key=KEY[:-1])
+    domains = bench.restarted(r2, R1)
+    header = b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=acme.example;\r\n\ts=r1; t=1;\r\n"
+    assert not domains.withdrawn("acme.example", header), "nothing is known of any key yet"
+    bench.zone.add(r2.name("acme.example"), "TXT", r2.record)
+    await domains.look("acme.example")
+    assert not domains.withdrawn("acme.example", header)
+
+    bench.zone.set(NAME, "TXT")
+    await domains.look("acme.example")
+    assert not domains.withdrawn("acme.example", header), "one clear answer is not enough"
+    bench.seconds += DOUBT
+    await domains.look("acme.example")
+    assert domains.withdrawn("acme.example", header)
+    assert not domains.withdrawn("acme.example", header.replace(b"r1", b"r2"))
+    assert not domains.withdrawn("acme.example", header.replace(b"acme", b"globex"))
+    assert not bench.restarted(r2).withdrawn("acme.example", header)
+    await domains.close()
