@@ -21,6 +21,7 @@ import yaml
 from relayd.cli import options
 from relayd.cli.root import COMMANDS, relayd
 from relayd.config import ConfigErrors, load
+from relayd.core.event import EventType
 from relayd.core.findings import Kind
 from relayd.core.mailproviders import TABLE
 from relayd.core.reasons import Reason
@@ -128,6 +129,12 @@ def test_the_changelog_has_the_form_that_it_names() -> None:
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     sections = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
     assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_every_event_is_explained() -> None:
+    text = (ROOT / "docs" / "status-log.md").read_text()
+    explained = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|(.*?)\|", text, re.MULTILINE)))
+    assert [event.value for event in EventType if event.value not in explained] == []
 
 
 def test_every_exit_code_of_the_commands_is_explained() -> None:
