@@ -84,7 +84,7 @@ class KeyRing:
         """Forget a key that no domain needs any more, and its file. The last one stays."""
         if list(self._private) == [selector]:
             raise ValueError("the only key there is")
-        self._files[selector].unlink(missing_ok=True)
+        keyfiles.remove(self._files[selector])
         del self._private[selector]
         self._tell()
 

@@ -45,6 +45,12 @@ def make(path: Path, content: Callable[[], bytes]) -> None:
         raise VaultError(f"{path}: the new key can't be written: {error.strerror}") from None
 
 
+def remove(path: Path) -> None:
+    """For good: after a power loss, too. Raises OSError."""
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
