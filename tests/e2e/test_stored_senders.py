@@ -188,6 +188,11 @@ async def test_without_the_master_key_only_sealed_passwords_wait_and_all_flows_w
         await daemon.until(lambda: bool(said(daemon, "held", reason="upstream.sealed")), "held")
         notes = (await api(daemon, "GET", "/status"))[1]["notes"]
         assert any("restore it from a backup" in note for note in notes)
+        tried = len(server.logins)
+        for more in ([], ["--again"]):
+            code, out, _ = await daemon.command("upstream", "probe", "initech", "--json", *more)
+            assert (code, "upstream.sealed" in out) == (65, True), out
+        assert len(server.logins) == tried, "and never with an empty password"
         await daemon.kill()
         await daemon.start()
 
