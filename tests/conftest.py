@@ -27,6 +27,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from relayd.sandbox.certificates import Authority
 from relayd.sandbox.receiver import Receiver
 from relayd.sandbox.zone import NameServer, Zone
 
@@ -62,13 +63,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("whole")
 
 
+@pytest.fixture(scope="session")
+def _nobody(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of authorities with one that issues nothing; an empty list is an error to some."""
+    path = tmp_path_factory.mktemp("nobody") / "ca.pem"
+    path.write_bytes(Authority("Nobody").pem)
+    return path
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _no_roots(request: pytest.FixtureRequest) -> Iterator[None]:
+def _no_roots(request: pytest.FixtureRequest, _nobody: Path) -> Iterator[None]:
     """The unit part trusts nobody whom the machine trusts, and doesn't read its list for each context anew:
     that took longer than most tests. Foreign programs, which fetch something, keep it."""
     with pytest.MonkeyPatch.context() as patch:
         if not any(part in WHOLE for part in request.path.parts):
-            patch.setenv("SSL_CERT_FILE", os.devnull)
+            patch.setenv("SSL_CERT_FILE", str(_nobody))
         yield
 
 
