@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from relayd.core.event import Event, EventType
 from relayd.core.mail import Rung
 from relayd.core.policy import Plan, Refusal
 from relayd.core.reasons import Reason
-from relayd.core.sender import Sender
+from relayd.core.sender import Sender, Senders
 from relayd.store.contract import Store, StoreError
 
 log = logging.getLogger("relayd.identity.rungs")
@@ -37,7 +37,7 @@ class Rungs:
         self,
         *,
         store: Store,
-        senders: Callable[[], Iterable[Sender]],
+        senders: Callable[[], Senders],
         plan: Callable[[Sender], Plan | Refusal],
         clock: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,7 +64,7 @@ class Rungs:
 
     async def look(self, domain: str) -> None:
         """Look at the senders of a domain of which something new is known. Raises StoreError."""
-        for sender in [sender for sender in self._senders() if sender.contact.domain == domain]:
+        for sender in self._senders().of_domain(domain):
             await self._look(sender)
 
     async def check(self) -> None:

@@ -12,7 +12,7 @@ from relayd.core.journal import EventType
 from relayd.core.mail import IfUnproven, Proof, Rung
 from relayd.core.policy import Plan, Platform, Proven, Refusal, plan
 from relayd.core.reasons import Reason
-from relayd.core.sender import Sender
+from relayd.core.sender import Sender, Senders
 from relayd.identity.rungs import AT_ONCE, PAUSE, Rungs
 from relayd.store.contract import StoreFull
 from relayd.store.memory import MemoryStore
@@ -57,7 +57,7 @@ class Bench:
     def restarted(self) -> Rungs:
         return Rungs(
             store=self.store,
-            senders=lambda: self.senders,
+            senders=lambda: Senders(self.senders, unknown=None),
             plan=self.plan,
             clock=lambda: NOW,
             pause=self.pause,
