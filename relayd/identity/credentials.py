@@ -79,7 +79,8 @@ class Credentials:
         login = _login(upstream)
         reason = self.refused.get(hop.key)
         if reason is None or not self._matches(login, self._tried[hop.key]):
-            reason = self._logins.get(self._fingerprint(login))
+            # Without a password anybody could be refused in another's place, for reasons of their own.
+            reason = self._logins.get(self._fingerprint(login)) if upstream.password is not None else None
         return reason if reason is None or reason in LOGIN_REFUSED else None
 
     def refused_elsewhere(self, hop: Hop) -> Reason | None:

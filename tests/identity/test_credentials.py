@@ -159,6 +159,18 @@ async def test_a_login_that_several_senders_have_is_refused_to_all_of_them_at_on
     assert again.refused_elsewhere(globex) is None
 
 
+async def test_where_nobody_logs_in_nobody_is_refused_in_another_s_place(bench: Bench) -> None:
+    """A server that knows its customers by address may take one sender and ask another for a password."""
+    globex, open_to_us = Hop(Route.UPSTREAM, "globex"), replace(LOGIN, username=None, password=None)
+    bench.logins |= {ACME: open_to_us, globex: open_to_us}
+    await bench.refuse(ACME, Reason.AUTH_NOT_LOGGED_IN)
+    bench.credentials.learn_candidate(open_to_us, Reason.AUTH_NOT_LOGGED_IN)
+
+    assert bench.credentials.refused_elsewhere(globex) is None
+    assert bench.credentials.why_not(globex, open_to_us) is None
+    assert bench.credentials.why_not(ACME, open_to_us) is Reason.AUTH_NOT_LOGGED_IN
+
+
 async def test_a_login_that_was_refused_is_known_after_another_one_came_and_went(bench: Bench) -> None:
     await bench.refuse(ACME)
     bench.logins[ACME] = replace(LOGIN, password=Secret("new"))
