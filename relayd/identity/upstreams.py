@@ -158,7 +158,8 @@ class Upstreams:
             now = self._sender(id)
             if own and now is not None and (now.upstream, now.contact) == (upstream, sender.contact):
                 return await self._learn(now, hop, outcome, news)
-            self._credentials.learn_candidate(upstream, outcome.refusal)
+            if outcome.passed or outcome.refusal is not None:
+                self._credentials.learn_candidate(upstream, outcome.refusal)
             return Result(passed=outcome.passed, finding=outcome.finding, refusal=outcome.refusal)
 
     def _count(self, id: str) -> None:

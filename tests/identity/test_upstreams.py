@@ -284,6 +284,9 @@ async def test_what_was_typed_changes_nothing_but_is_not_tried_twice(house: Hous
     assert house.credentials.refused == {}
     assert await house.events() == []
 
+    house.server.tell(At.BANNER, say("421 4.3.2 closing"))
+    assert not (await house.probe(typed=typed)).passed  # which told nothing new
+    house.server.tell(At.BANNER)
     house.use(typed)  # and saved all the same
     assert (await house.probe()).refusal is Reason.AUTH_WRONG_PASSWORD
     assert len(house.server.logins) == 1
