@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from relayd.core.event import Event, EventType, Status
+from relayd.core.event import Event, EventType
 from relayd.core.phrases import (
     LANGUAGES,
     remedy,
     sentence,
     smtp_sentence,
-    status_word,
     text,
 )
 from relayd.core.reasons import Reason
@@ -45,12 +44,6 @@ def test_no_two_languages_share_a_text() -> None:
     for reason in Reason:
         assert len({text(reason, language) for language in LANGUAGES}) == 4
         assert len({remedy(reason, language) for language in LANGUAGES}) == 4
-
-
-def test_every_status_has_a_word(subtests: pytest.Subtests) -> None:
-    for status, language in product(Status, LANGUAGES):
-        with subtests.test(str(status), language=language):
-            assert status_word(status, language)
 
 
 def test_smtp_answers_are_ascii_and_short(subtests: pytest.Subtests) -> None:

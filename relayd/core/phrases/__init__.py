@@ -28,10 +28,6 @@ def remedy(reason: Reason, language: str) -> str:
     return _LANGUAGES[language].reasons[reason][1]
 
 
-def status_word(status: Status, language: str) -> str:
-    return _LANGUAGES[language].statuses[status]
-
-
 def smtp_sentence(reason: Reason) -> str:
     """The reason as an SMTP answer says it: English, ASCII, no full stop at the end."""
     return text(reason, "en").rstrip(".")

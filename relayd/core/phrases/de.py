@@ -1,6 +1,6 @@
 """Deutsch."""
 
-from relayd.core.event import EventType, Status
+from relayd.core.event import EventType
 from relayd.core.phrases.language import Language
 from relayd.core.reasons import Reason
 
@@ -286,13 +286,6 @@ _REASONS = {
 
 GERMAN = Language(
     reasons=_REASONS,
-    statuses={
-        Status.QUEUED: "Wartet auf den Versand",
-        Status.DELAYED: "Verzögert",
-        Status.SENT: "Gesendet",
-        Status.NOT_SENT: "Nicht gesendet",
-        Status.HELD: "Angehalten",
-    },
     events={
         EventType.ACCEPTED: "Angenommen, wird jetzt gesendet.",
         EventType.RELEASED: "Freigegeben, wird jetzt gesendet.",

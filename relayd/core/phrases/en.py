@@ -1,6 +1,6 @@
 """English."""
 
-from relayd.core.event import EventType, Status
+from relayd.core.event import EventType
 from relayd.core.phrases.language import Language
 from relayd.core.reasons import Reason
 
@@ -249,13 +249,6 @@ _REASONS = {
 
 ENGLISH = Language(
     reasons=_REASONS,
-    statuses={
-        Status.QUEUED: "Waiting to be sent",
-        Status.DELAYED: "Delayed",
-        Status.SENT: "Sent",
-        Status.NOT_SENT: "Not sent",
-        Status.HELD: "On hold",
-    },
     events={
         EventType.ACCEPTED: "Accepted, will be sent now.",
         EventType.RELEASED: "Released, will be sent now.",

@@ -1,6 +1,6 @@
 """Français."""
 
-from relayd.core.event import EventType, Status
+from relayd.core.event import EventType
 from relayd.core.phrases.language import Language
 from relayd.core.reasons import Reason
 
@@ -283,13 +283,6 @@ _REASONS = {
 
 FRENCH = Language(
     reasons=_REASONS,
-    statuses={
-        Status.QUEUED: "En attente d'envoi",
-        Status.DELAYED: "Retardé",
-        Status.SENT: "Envoyé",
-        Status.NOT_SENT: "Non envoyé",
-        Status.HELD: "Retenu",
-    },
     events={
         EventType.ACCEPTED: "Accepté, envoi en cours.",
         EventType.RELEASED: "Libéré, envoi en cours.",

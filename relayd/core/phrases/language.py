@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from relayd.core.event import EventType, Status
+from relayd.core.event import EventType
 from relayd.core.reasons import Reason
 
 
@@ -15,7 +15,6 @@ class Language:
     {host} and {tls}; `next_attempt` has the place {at}. Each sentence ends with a full stop."""
 
     reasons: Mapping[Reason, tuple[str, str]]
-    statuses: Mapping[Status, str]
     events: Mapping[EventType, str]
     platform_proven: str  # PROVEN and UNPROVEN of the platform itself, with the place {record}
     platform_unproven: str

@@ -1,6 +1,6 @@
 """Nederlands."""
 
-from relayd.core.event import EventType, Status
+from relayd.core.event import EventType
 from relayd.core.phrases.language import Language
 from relayd.core.reasons import Reason
 
@@ -267,13 +267,6 @@ _REASONS = {
 
 DUTCH = Language(
     reasons=_REASONS,
-    statuses={
-        Status.QUEUED: "Wacht op verzending",
-        Status.DELAYED: "Vertraagd",
-        Status.SENT: "Verzonden",
-        Status.NOT_SENT: "Niet verzonden",
-        Status.HELD: "Vastgehouden",
-    },
     events={
         EventType.ACCEPTED: "Aangenomen, wordt nu verzonden.",
         EventType.RELEASED: "Vrijgegeven, wordt nu verzonden.",
