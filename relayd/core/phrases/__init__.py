@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relayd.core.event import Event, EventType, Status
+from relayd.core.event import Event, EventType
 from relayd.core.phrases.de import GERMAN
 from relayd.core.phrases.en import ENGLISH
 from relayd.core.phrases.fr import FRENCH
