@@ -8,7 +8,6 @@ nothing but rows is one statement, see `statement`.
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 from collections import deque
@@ -37,6 +36,9 @@ far side had said 250 before the result was committed: that window is there anyw
 
 QUICK: Final = 0.001
 """Seconds. A commit that takes less (on no disk that turns) may hold up the event loop for a lone client."""
+
+FORGET: Final = 0.99
+"""A disk that was slow is tried again: after 230 groups when a commit took ten times QUICK."""
 
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
@@ -121,7 +123,7 @@ class Writer:
         self._patience: asyncio.TimerHandle | None = None
         self._busy = True  # somebody has the connection: nobody before `start`
         self._idle = asyncio.Event()
-        self._seconds = math.inf  # that the last commit took
+        self._here = 0.0  # seconds that a commit takes on the event loop, a moving average
         self._groups: SimpleQueue[list[Work] | None] = SimpleQueue()  # for the thread
         self._pages = 0  # in the WAL
         self._next_checkpoint = CHECKPOINT
@@ -167,14 +169,19 @@ class Writer:
         group = self._gather()
         self._busy = True
         self._idle.clear()
-        if self._seconds < QUICK and group[0].alone is None and self.alone():
+        alone = group[0].alone is None and self.alone()
+        if alone and self._here < QUICK:
+            begun = time.monotonic()
             events = self._written(group)
+            self._here += (time.monotonic() - begun - self._here) / 10
             self._answer(group, events)
             if self._pages >= self._next_checkpoint:
                 self._groups.put([])
             else:
                 self._free()
         else:
+            if alone:
+                self._here *= FORGET
             self._groups.put(group)
 
     def _gather(self) -> list[Work]:
@@ -242,13 +249,10 @@ class Writer:
         if group[0].alone is not None:
             self._run_alone(group[0])
             return []
-        begun = time.monotonic()
         try:
             return self._commit(group)
         except Exception as error:
             return self._one_by_one(group, error)
-        finally:
-            self._seconds = time.monotonic() - begun
 
     def _commit(self, group: list[Work]) -> list[Numbered]:
         if self.broken is not None:
