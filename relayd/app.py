@@ -233,7 +233,8 @@ class Daemon:
             acceptor=self.acceptor,
             logins=Logins(settings.logins),
         )
-        self.store.write_at_once(lambda: len(self.server.gate) <= 1)
+        for at_once in (self.vault.sign_at_once, self.store.write_at_once):
+            at_once(lambda: len(self.server.gate) <= 1)
         self.status_log = StatusLog(store=self.store, path=Path(settings.status_log))
         self.upkeep = Upkeep(
             store=self.store,

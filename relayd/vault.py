@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -147,6 +147,10 @@ class Vault:
         """Whether the fingerprint is of this text. While the master key is missing, that can't be told of
         those made with it: they count as the same, so that no refused password is tried once more."""
         return self._master.matches(text, fingerprint)
+
+    def sign_at_once(self, alone: Callable[[], bool]) -> None:
+        """While `alone` says that one client is being served, sign on the loop: nobody else waits for it."""
+        self._signer.alone = alone
 
     def close(self) -> None:
         self._signer.close()

@@ -56,6 +56,14 @@ def test_the_process_gives_the_same_signatures_in_the_same_order() -> None:
     """)
 
 
+def test_for_a_lone_client_it_is_not_asked() -> None:
+    run("""
+        signer.alone = lambda: True
+        os.kill(child, signal.SIGSTOP)
+        assert asyncio.run(there()) == here
+    """)
+
+
 def test_a_signal_to_the_whole_group_does_not_end_it_before_the_daemon() -> None:
     run("""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
