@@ -60,7 +60,10 @@ def test_for_a_lone_client_it_is_not_asked() -> None:
     run("""
         signer.alone = lambda: True
         os.kill(child, signal.SIGSTOP)
-        assert asyncio.run(there()) == here
+        try:
+            assert asyncio.run(there()) == here
+        finally:
+            os.kill(child, signal.SIGKILL)
     """)
 
 
