@@ -38,7 +38,7 @@ QUICK: Final = 0.001
 """Seconds. A commit that takes less (on no disk that turns) may hold up the event loop for a lone client."""
 
 FORGET: Final = 0.99
-"""A disk that was slow is tried again: after 230 groups when a commit took ten times QUICK."""
+"""A disk that was slow is tried again: after 70 groups when the average was twice QUICK."""
 
 CHECKPOINT: Final = 4096
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered."""
