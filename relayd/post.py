@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from email import policy
 from email.headerregistry import Address as Mailbox
@@ -17,9 +16,8 @@ from email.utils import format_datetime
 from hashlib import sha256
 from typing import Protocol
 
-from relayd.core import displayname, tokens
+from relayd.core import acceptance, displayname, tokens
 from relayd.core.address import Address
-from relayd.core.journal import Event, EventType
 from relayd.core.letters import Letter
 from relayd.core.mail import IfUnproven, Message, Rung, Submission
 from relayd.core.refusal import Refusal
@@ -100,7 +98,7 @@ class Post:
             held=dressed.held,
             test=test,
         )
-        await self._store.put(message, body, _events(message, now))
+        await self._store.put(message, body, acceptance.events(message, now))
         return id
 
 
@@ -134,21 +132,3 @@ def _written(letter: Letter, sender: Sender, to: Address, now: datetime) -> tupl
     header, _, body = mail.as_bytes().partition(b"\r\n\r\n")
     # One CRLF at the end, as the simple canonical form has it (RFC 6376 section 3.4.3): the body is its own.
     return header + b"\r\n", body.rstrip(b"\r\n") + b"\r\n"
-
-
-def _events(message: Message, now: datetime) -> list[Event]:
-    accepted = Event(
-        time=now,
-        type=EventType.ACCEPTED,
-        message=message.id,
-        ref=message.ref,
-        sender=HOUSE,
-        rung=message.dressing.rung,
-        proof=message.dressing.proof,
-        reason=message.dressing.reason,
-        recipient=str(message.recipients[0].address),
-        test=message.test,
-    )
-    if message.held is None:
-        return [accepted]
-    return [accepted, replace(accepted, type=EventType.HELD, reason=message.held)]

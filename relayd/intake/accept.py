@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from relayd.core import answer, headers, outcome, tokens
+from relayd.core import acceptance, answer, headers, outcome, tokens
 from relayd.core.address import Address
 from relayd.core.answer import Answer
 from relayd.core.headers import AppHeaders, HeaderBlock, HeaderRefused
@@ -250,32 +250,13 @@ def _refusal(one: RefusedRecipient) -> Refusal:
 
 
 def _events(message: Message, now: datetime) -> list[Event]:
-    """What the journal says of a message just taken: accepted, and held if so; and who was refused before."""
-    dressing = message.dressing
-    events = []
-    for recipient in message.recipients:
-        accepted = Event(
-            time=now,
-            type=EventType.ACCEPTED,
-            message=message.id,
-            ref=message.ref,
-            sender=message.sender,
-            rung=dressing.rung,
-            proof=dressing.proof,
-            reason=dressing.reason,
-            recipient=str(recipient.address),
-            test=message.test,
-        )
-        events.append(accepted)
-        if message.held is not None:
-            events.append(replace(accepted, type=EventType.HELD, reason=message.held))
-    events += [
+    """What the journal says of a message just taken, and who was refused before."""
+    return acceptance.events(message, now) + [
         _refused_event(
             one, now, message=message.id, ref=message.ref, sender=message.sender, test=message.test
         )
         for one in message.submission.refused
     ]
-    return events
 
 
 def _refused_event(

@@ -42,13 +42,9 @@ class Control(Speaks, Protocol):
 
 def routes(control: Control) -> list[Row]:
     return [
-        ("GET", "/senders/{id}/confirm", partial(_show, control)),
+        ("GET", "/senders/{id}/confirm", partial(_state, control)),
         ("POST", "/senders/{id}/confirm", partial(_act, control)),
     ]
-
-
-async def _show(control: Control, request: Request) -> JSONResponse:
-    return await _state(control, request)
 
 
 async def _act(control: Control, request: Request) -> JSONResponse:
