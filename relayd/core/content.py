@@ -21,6 +21,11 @@ FIELD_MAX = 64 * 1024  # octets of one field with its folding
 
 _UNCOUNTED_MAX = 256 * 1024  # octets held for their line numbers alone
 
+_PIECE = 2047
+_SMALL = 16 * 1024
+"""Octets of a small block are hashed in pieces. From 2,048 on (CPython, Modules/_hashopenssl.c) hashlib lets
+go of the interpreter's lock; to have it back behind a busy thread takes longer than to hash a few KiB."""
+
 _FIELD = rb"[!-9;-~]++:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+"  # RFC 5322 section 2.2, octets over 127 allowed
 _HEADER = re.compile(rb"(?:%b)*+" % _FIELD)
 _ONE_FIELD = re.compile(_FIELD)
@@ -211,7 +216,10 @@ class Settler:
                 step = min(self._blank_lines, 4096)
                 self._hash.update(b"\r\n" * step)
                 self._blank_lines -= step
-            self._hash.update(memoryview(block)[:end])
+            content = memoryview(block)[:end]
+            piece = _PIECE if end <= _SMALL else end
+            for start in range(0, end, piece):
+                self._hash.update(content[start : start + piece])
         self._blank_lines += (len(block) - end) // 2
 
 
