@@ -82,3 +82,31 @@ class Event:
     bounces: str | None = None  # "tracked" | "customer": where late bounces go
     test: bool = False
     detail: Mapping[str, str] = field(default_factory=dict)  # rare extras: notes, meta
+
+    def numbered(self, seq: int) -> Event:
+        """The same with its place in the journal. Written out: `replace` takes five times as long, and there
+        are two events to a message."""
+        return Event(
+            seq=seq,
+            time=self.time,
+            type=self.type,
+            message=self.message,
+            ref=self.ref,
+            sender=self.sender,
+            rung=self.rung,
+            proof=self.proof,
+            recipient=self.recipient,
+            attempt=self.attempt,
+            next_attempt=self.next_attempt,
+            final=self.final,
+            reason=self.reason,
+            code=self.code,
+            enhanced=self.enhanced,
+            reply=self.reply,
+            host=self.host,
+            ip=self.ip,
+            tls=self.tls,
+            bounces=self.bounces,
+            test=self.test,
+            detail=self.detail,
+        )

@@ -100,25 +100,25 @@ def as_dict(event: Event) -> dict[str, object]:
     """One line of the status log, for JSON. A field that has no value is left out; `final` and `test` are
     always there. `text` and `remedy` are maps of languages. Times are UTC, RFC 3339 with milliseconds."""
     cause = final_reason(event)
-    who = actor(event)
+    time = event.time.astimezone(UTC).isoformat(timespec="microseconds")[:26]
     whole: dict[str, object | None] = {
         # Unique for ever, a restored backup included, because apps drop an id that they have seen.
-        "id": f"{event.time.astimezone(UTC):%Y%m%d%H%M%S%f}-{event.seq}",
+        "id": f"{time.translate(_DIGITS)}-{event.seq}",
         "seq": event.seq,
-        "time": _time(event.time),
-        "type": event.type.value,
-        "status": _value(status(event)),
+        "time": f"{time[:23]}Z",
+        "type": event.type,
+        "status": status(event),
         "message": event.message,
         "ref": event.ref,
         "sender": event.sender,
-        "rung": _value(event.rung),
-        "proof": _value(event.proof),
+        "rung": event.rung,
+        "proof": event.proof,
         "recipient": event.recipient,
         "attempt": event.attempt,
         "next_attempt": None if event.next_attempt is None else _time(event.next_attempt),
         "final": event.final,
-        "reason": _value(event.reason),
-        "actor": _value(who),
+        "reason": event.reason,
+        "actor": actor(event),
         "code": event.code,
         "enhanced": event.enhanced,
         "reply": event.reply,
@@ -126,19 +126,16 @@ def as_dict(event: Event) -> dict[str, object]:
         "ip": event.ip,
         "tls": event.tls,
         "bounces": event.bounces,
-        "text": {language: phrases.sentence(event, language) for language in phrases.LANGUAGES},
-        "remedy": None
-        if cause is None
-        else {language: phrases.remedy(cause, language) for language in phrases.LANGUAGES},
+        "text": phrases.sentences(event),
+        "remedy": None if cause is None else phrases.remedies(cause),
         "link": link(event),
         "test": event.test,
         "detail": dict(event.detail) or None,
     }
-    return {name: whole[name] for name in FIELDS if whole[name] is not None}
+    return {name: value for name, value in whole.items() if value is not None}
 
 
-def _value(name: reasons.Actor | Reason | Status | object | None) -> object | None:
-    return None if name is None else str(name)
+_DIGITS = str.maketrans("", "", "-T:.")
 
 
 def _time(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from relayd.core.delivery import Attempt, Settlement, State, Tls
 from relayd.core.fate import Fate, Scope, Verdict
 from relayd.core.journal import Event, EventType
-from relayd.core.mail import Message, Parcel, Progress, Recipient, Route, Rung
+from relayd.core.mail import Parcel, Progress, Route, Rung
 from relayd.core.reasons import Reason
 from relayd.core.reply import Evidence, Reply, Stage
 
@@ -164,9 +164,17 @@ class _Trip:
         wait: float | None = None,
         bounces: str | None = None,
     ) -> Event:
-        attempt, evidence = self.attempt, self.attempt.evidence
-        return replace(
-            _base(self.message, attempt.recipient, kind, self.now),
+        message, attempt, evidence = self.message, self.attempt, self.attempt.evidence
+        return Event(
+            time=self.now,
+            type=kind,
+            message=message.id,
+            ref=message.ref,
+            sender=message.sender,
+            rung=message.dressing.rung,
+            proof=message.dressing.proof,
+            recipient=str(attempt.recipient.address),
+            test=message.test,
             attempt=self.progress.attempts + 1,
             next_attempt=None if wait is None else self.now + timedelta(seconds=wait),
             final=final,
@@ -199,20 +207,6 @@ class _Trip:
             # Whatever this attempt says, an earlier one may have got through.
             detail["uncertain"] = "an earlier attempt may have arrived"
         return detail
-
-
-def _base(message: Message, recipient: Recipient, kind: EventType, now: datetime) -> Event:
-    return Event(
-        time=now,
-        type=kind,
-        message=message.id,
-        ref=message.ref,
-        sender=message.sender,
-        rung=message.dressing.rung,
-        proof=message.dressing.proof,
-        recipient=str(recipient.address),
-        test=message.test,
-    )
 
 
 def tls_text(tls: Tls) -> str:

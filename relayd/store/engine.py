@@ -8,7 +8,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -115,7 +114,7 @@ class Engine:
             raise faults.damaged(self.path, f"a row isn't as it was written: {error!r}") from error
 
     def _committed(self, events: list[Numbered]) -> None:
-        self.recent.extend([replace(event, seq=seq) for seq, event in events])
+        self.recent.extend([event.numbered(seq) for seq, event in events])
         self.seq = events[-1][0]
         self.written.ring()
 
@@ -123,8 +122,10 @@ class Engine:
         """From memory when it reaches back far enough."""
         self.not_closed()
         if self.recent and after + 1 >= self.recent[0].seq:
-            start = after + 1 - self.recent[0].seq
-            return list(itertools.islice(self.recent, start, start + limit))
+            newer = max(0, self.recent[-1].seq - after)  # counted from the end, where readers are
+            wanted = list(itertools.islice(reversed(self.recent), max(0, newer - limit), newer))
+            wanted.reverse()
+            return wanted
         return await self.read(reading.journal, after, limit)
 
     async def wait_journal(self, after: int) -> None:

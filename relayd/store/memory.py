@@ -468,7 +468,7 @@ class MemoryStore:
     def _write(self, events: Sequence[Event]) -> None:
         for event in events:
             self._seq += 1
-            written = replace(event, seq=self._seq)
+            written = event.numbered(self._seq)
             self._journal.append(written)
             for row in self._rows:
                 if row.mail.message.id == event.message and row.address == event.recipient:

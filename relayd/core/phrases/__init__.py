@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 
 from relayd.core.event import Event, EventType
 from relayd.core.phrases.de import GERMAN
@@ -28,9 +30,38 @@ def remedy(reason: Reason, language: str) -> str:
     return _LANGUAGES[language].reasons[reason][1]
 
 
+@cache
+def remedies(reason: Reason) -> Mapping[str, str]:
+    """What to do about it, in every language."""
+    return {language: remedy(reason, language) for language in LANGUAGES}
+
+
 def smtp_sentence(reason: Reason) -> str:
     """The reason as an SMTP answer says it: English, ASCII, no full stop at the end."""
     return text(reason, "en").rstrip(".")
+
+
+def sentences(event: Event) -> Mapping[str, str]:
+    """What happened, in every language."""
+    if event.type in _USUAL:
+        return _usual(event.type, event.host, event.tls is None, event.bounces, event.test)
+    return {language: sentence(event, language) for language in LANGUAGES}
+
+
+_USUAL = frozenset({EventType.ACCEPTED, EventType.DELIVERED, EventType.RELAYED})
+"""What happens to a message that arrives at once. These sentences say nothing of one message alone, so they
+are made once for each host."""
+
+
+_ANY = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=1024)
+def _usual(
+    kind: EventType, host: str | None, in_clear: bool, bounces: str | None, test: bool
+) -> Mapping[str, str]:
+    event = Event(time=_ANY, type=kind, host=host, tls=None if in_clear else "", bounces=bounces, test=test)
+    return {language: sentence(event, language) for language in LANGUAGES}
 
 
 def sentence(event: Event, language: str) -> str:
