@@ -102,25 +102,26 @@ class SqliteStore:
         return self._space.low(message_size)
 
     async def put(self, message: Message, body: bytes | Receiving, events: Sequence[Event]) -> None:
-        work = Rows()
+        n = body.n if isinstance(body, SqliteReceiving) else next(self._engine.numbers)
+        header, dressed = message.submission.header, message.dressing.header
+        # In the order of their keys: then SQLite adds to the last page, and splits none in its middle.
+        blocks = [rows.content_row(n, rows.SUBMITTED, header), rows.content_row(n, rows.DRESSED, dressed)]
+        work = Rows(messages=[rows.message_row(n, message)], content=blocks)
         if isinstance(body, SqliteReceiving):
-            n, size, small = body.n, body.finish(work), None
+            size, small = body.finish(work), None
         else:
             assert isinstance(body, bytes)
-            n, size, small = next(self._engine.numbers), len(body), body
-            work.content = [
+            size, small = len(body), body
+            work.content += [
                 rows.content_row(n, rows.BODY + part, data) for part, data in enumerate(rows.body_parts(body))
             ]
         if size != message.submission.body_size:
             raise StoreError(
                 f"message {message.id}: {size} octets of body, {message.submission.body_size} said"
             )
-        work.messages.append(rows.message_row(n, message))
-        work.content.append(rows.content_row(n, rows.SUBMITTED, message.submission.header))
-        work.content.append(rows.content_row(n, rows.DRESSED, message.dressing.header))
         work.events = [(n, event) for event in events]
 
-        weight = len(message.submission.header) + len(message.dressing.header) + (len(small) if small else 0)
+        weight = len(header) + len(dressed) + (len(small) if small else 0)
         hot = message.held is None and self._make_room(message, weight)
         work.recipients = settling.recipient_rows(n, message, events, hot)
 

@@ -193,6 +193,9 @@ class Writer:
             group.append(work)
             size += work.size
         self._urgent = bool(self._waiting)
+        if self._patience is not None:
+            self._patience.cancel()  # those it was for have their company
+            self._patience = None
         return group
 
     def _free(self) -> None:
