@@ -109,10 +109,14 @@ class Acceptor:
         except StoreError as error:
             return Outcome(answer=store_fault(error))
 
+    def looks(self, sender: Sender) -> bool:
+        """Whether a sender's recipients are looked up: only direct hops are, and test senders deliver to
+        nobody."""
+        return self.recipients is not None and not sender.test and sender.send_as is not Rung.UPSTREAM
+
     async def impossible(self, address: Address, sender: Sender) -> Refusal | None:
-        """Why this recipient can't get the sender's mail, as far as DNS tells. Only direct hops are looked
-        at, and test senders deliver to nobody."""
-        if self.recipients is None or sender.test or sender.send_as is Rung.UPSTREAM:
+        """Why this recipient can't get the sender's mail, as far as DNS tells."""
+        if self.recipients is None or not self.looks(sender):
             return None
         return await self.recipients.refusal(address)
 

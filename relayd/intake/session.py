@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from relayd.core import answer
 from relayd.core.address import Address, shown
@@ -12,6 +13,7 @@ from relayd.core.content import ContentRefused, Settler
 from relayd.core.mail import RefusedRecipient, Submission
 from relayd.core.reasons import Reason
 from relayd.core.refusal import Refusal
+from relayd.core.sender import Sender
 from relayd.core.settings import Limits
 from relayd.crashpoints import crashpoint
 from relayd.intake.accept import Acceptor, Outcome, store_fault
@@ -62,7 +64,7 @@ class Session:
         self._known = found
         return answer.LOGGED_IN()
 
-    async def mail(self, mail: MailFrom) -> Answer | None:
+    def mail(self, mail: MailFrom) -> Answer | None:
         self._forget()
         if self._acceptor.store.low_on_space(self._limits.message_size):
             return answer.FULL()
@@ -70,16 +72,24 @@ class Session:
         self._sender = self._acceptor.senders.early(self._identity.may_be, mail.address)
         return None
 
-    async def rcpt(self, address: Address) -> Answer:
+    def rcpt(self, address: Address) -> Answer | Coroutine[Any, Any, Answer]:
         if address in self._recipients:
             self._said.append(address)
             return answer.RCPT_OK()
         if self._full:
             return answer.TOO_MANY_RCPT(self._limits.recipients)
-        refusal = None if self._sender is None else await self._acceptor.impossible(address, self._sender)
+        if self._sender is not None and self._acceptor.looks(self._sender):
+            return self._looked_at(address, self._sender)
+        return self._taken(address)
+
+    async def _looked_at(self, address: Address, sender: Sender) -> Answer:
+        refusal = await self._acceptor.impossible(address, sender)
         if refusal is not None:
             self._note(str(address), refusal)
             return answer.refused(refusal)
+        return self._taken(address)
+
+    def _taken(self, address: Address) -> Answer:
         self._recipients[address] = None
         self._said.append(address)
         return answer.RCPT_OK()
@@ -108,12 +118,13 @@ class Session:
         self._forget()
         return reception
 
-    async def reset(self) -> None:
+    def reset(self) -> Coroutine[Any, Any, None] | None:
         refused = tuple(self._refused)
         sender = self._sender
         self._forget()
-        if refused:
-            await self._acceptor.note(refused, sender=None if sender is None else sender.id)
+        if not refused:
+            return None
+        return self._acceptor.note(refused, sender=None if sender is None else sender.id)
 
     @property
     def _full(self) -> bool:

@@ -10,14 +10,16 @@ import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiosmtpd.smtp import Envelope, Session
 
 from relayd.core import answer, commands
+from relayd.core.address import Address
 from relayd.core.answer import Answer
-from relayd.core.commands import CommandError
+from relayd.core.commands import CommandError, Credentials
 from relayd.crashpoints import crashpoint
-from relayd.net.smtpd_line import Line, foreign
+from relayd.net.smtpd_line import Later, Line, foreign
 from relayd.net.smtpd_terms import Client, Gate, Peer, Terms
 
 log = logging.getLogger("relayd.smtpd")
@@ -54,38 +56,15 @@ class Connection(Line):
         self._new_client = client
         self._junk = self._failed_logins = 0
 
-    async def _converse(self) -> None:
-        self._start_over()
-        try:
-            await self._greet()
-            while not self._closing:
-                line = await self._read_line()
-                if line is None:
-                    break
-                await self._obey(line)
-            await self._flush()
-        except (ConnectionError, ssl.SSLError):
-            pass  # the client is gone, there is nobody to tell
-        except Exception:
-            log.exception("an SMTP connection ended by a fault")
-        finally:
-            try:
-                await self._client.reset()
-            finally:
-                self._gate.leave(self)
-                if not self._deaf:
-                    self._turn_away() if self._turned_away else self._hang_up()
-
     def _start_over(self) -> None:
         """Nothing is known of the client: at the start, and again after STARTTLS (RFC 3207 section 4.2)."""
         self.envelope = Envelope()
         self.session = Session(self.loop)
         self._client = self._new_client(self._peer)
+        self._expected: Callable[[bytes], None] | None = None
 
-    async def _greet(self) -> None:
-        if self._something_came():
-            for _ in range(3):  # turns of the loop: it is read by then
-                await asyncio.sleep(0)
+    def _greet(self) -> None:
+        self._start_over()
         if self._buffer:
             early = bytes(self._buffer).partition(b"\r\n")[0]
             self._say(foreign(early) or answer.EARLY_TALKER())
@@ -93,7 +72,13 @@ class Connection(Line):
         greeting = answer.GREETING_LMTP if self._terms.lmtp else answer.GREETING
         self._say(greeting(self._terms.hostname))
 
-    async def _obey(self, line: bytes) -> None:
+    def _forget(self) -> Later | None:
+        return self._client.reset()
+
+    def _obey(self, line: bytes) -> Later | None:
+        if self._expected is not None:
+            then, self._expected = self._expected, None
+            return self._try(b"AUTH", partial(self._log_in_further, then), line)
         word, _, argument = line[:-2].partition(b" ")
         verb = word.upper()
         command = _COMMANDS.get(verb)
@@ -109,16 +94,34 @@ class Connection(Line):
         elif self._terms.login_required and verb in _NEED_LOGIN and not self._client.logged_in:
             self._say(answer.LOGIN_FIRST() if self._may_log_in else answer.TLS_FIRST())
         else:
-            try:
-                await command(self, argument.strip(b" "))
-            except CommandError as error:
-                self._say(error.answer)
-            except (ConnectionError, ssl.SSLError):
-                raise
-            except Exception:
-                log.exception("the command %s met a fault", verb.decode("ascii"))
-                await self._forget_message()
-                self._say(answer.FAULT())
+            return self._try(verb, partial(command, self), argument.strip(b" "))
+        return None
+
+    def _try(self, verb: bytes, command: Callable[[bytes], Later | None], argument: bytes) -> Later | None:
+        try:
+            later = command(argument)
+        except CommandError as error:
+            self._say(error.answer)
+            return None
+        except Exception:
+            return self._fault(verb)
+        return None if later is None else self._carefully(later, verb)
+
+    async def _carefully(self, later: Later, verb: bytes) -> None:
+        try:
+            await later
+        except CommandError as error:
+            self._say(error.answer)
+        except (ConnectionError, ssl.SSLError):
+            raise
+        except Exception:
+            if (left := self._fault(verb)) is not None:
+                await left
+
+    def _fault(self, verb: bytes) -> Later | None:
+        log.exception("the command %s met a fault", verb.decode("ascii"))
+        self._say(answer.FAULT())
+        return self._forget_message()
 
     def _unknown(self, word: bytes, verb: bytes, line: bytes) -> Answer:
         if verb == b"BDAT":
@@ -142,29 +145,28 @@ class Connection(Line):
 
     # -- greeting ---------------------------------------------------------------------------------------
 
-    async def _helo(self, argument: bytes) -> None:
-        await self._hello("HELO", argument)
+    def _helo(self, argument: bytes) -> Later | None:
+        return self._hello("HELO", argument)
 
-    async def _ehlo(self, argument: bytes) -> None:
-        await self._hello("EHLO", argument)
+    def _ehlo(self, argument: bytes) -> Later | None:
+        return self._hello("EHLO", argument)
 
-    async def _lhlo(self, argument: bytes) -> None:
-        await self._hello("LHLO", argument)
+    def _lhlo(self, argument: bytes) -> Later | None:
+        return self._hello("LHLO", argument)
 
-    async def _hello(self, verb: str, argument: bytes) -> None:
+    def _hello(self, verb: str, argument: bytes) -> Later | None:
         if self._terms.lmtp != (verb == "LHLO"):
             self._say(answer.USE_LHLO(verb) if self._terms.lmtp else answer.USE_EHLO())
-            return
+            return None
         if self._too_much_junk():
-            return
-        name = commands.parse_hello(argument)
-        await self._forget_message()
-        self.session.host_name = name
+            return None
+        self.session.host_name = commands.parse_hello(argument)
         self.session.extended_smtp = verb != "HELO"
         if verb == "HELO":
             self._say(answer.HELO_OK(self._terms.hostname))
         else:
             self._replies.append(self._extensions())
+        return self._forget_message()
 
     def _extensions(self) -> bytes:
         lines = [
@@ -193,14 +195,14 @@ class Connection(Line):
 
     # -- a message --------------------------------------------------------------------------------------
 
-    async def _mail(self, argument: bytes) -> None:
+    def _mail(self, argument: bytes) -> None:
         if not self._greeted("MAIL"):
             return
         if self.envelope.mail_from is not None:
             self._say(answer.NESTED_MAIL())
             return
         mail = commands.parse_mail(argument, extended=self.session.extended_smtp, limit=self._terms.size)
-        no = await self._client.mail(mail)
+        no = self._client.mail(mail)
         if no is not None:
             self._say(no)
             return
@@ -208,32 +210,42 @@ class Connection(Line):
         self.envelope.smtp_utf8 = mail.smtputf8
         self._say(answer.MAIL_OK())
 
-    async def _rcpt(self, argument: bytes) -> None:
+    def _rcpt(self, argument: bytes) -> Later | None:
         if not self._greeted("RCPT"):
-            return
+            return None
         if self.envelope.mail_from is None:
             self._say(answer.MAIL_FIRST("RCPT"))
-            return
+            return None
         extended, smtputf8 = self.session.extended_smtp, self.envelope.smtp_utf8
         try:
             address = commands.parse_rcpt(argument, extended=extended, smtputf8=smtputf8)
         except CommandError as error:
             self._say(self._client.refuse(error.written, error.answer) if error.written else error.answer)
-            return
-        reply = await self._client.rcpt(address)
+            return None
+        reply = self._client.rcpt(address)
+        if not isinstance(reply, Answer):
+            return self._look_up(address, reply)
+        self._take(address, reply)
+        return None
+
+    async def _look_up(self, address: Address, reply: Awaitable[Answer]) -> None:
+        self._take(address, await reply)
+
+    def _take(self, address: Address, reply: Answer) -> None:
         if reply.positive:
             self.envelope.rcpt_tos.append(str(address))
         self._say(reply)
 
-    async def _data(self, argument: bytes) -> None:
+    def _data(self, argument: bytes) -> Later | None:
         if not self._greeted("DATA") or self._unwanted("DATA", argument):
-            return
+            return None
         if self.envelope.mail_from is None:
             self._say(answer.MAIL_FIRST("DATA"))
         elif not self.envelope.rcpt_tos:
             self._say(answer.NO_RECIPIENTS())
         else:
-            await self._receive()
+            return self._receive()
+        return None
 
     async def _receive(self) -> None:
         incoming = self._client.data()
@@ -251,51 +263,56 @@ class Connection(Line):
             self._say(one)
         if any(one.positive for one in answers):
             self._errors = self._junk = 0
-        await self._flush()
+        self._flush()
         crashpoint("intake.after_answer")
 
-    async def _rset(self, argument: bytes) -> None:
+    def _rset(self, argument: bytes) -> Later | None:
         if self._too_much_junk() or self._unwanted("RSET", argument):
-            return
-        await self._forget_message()
+            return None
         self._say(answer.RESET())
+        return self._forget_message()
 
-    async def _forget_message(self) -> None:
+    def _forget_message(self) -> Later | None:
         """Whatever ends a message forgets all of it, also a refusal after its content: Postfix once kept
         sender and recipients there, and a second message passed unchecked (its HISTORY, 20260803)."""
         self.envelope = Envelope()
-        await self._client.reset()
+        return self._client.reset()
 
     # -- the rest ---------------------------------------------------------------------------------------
 
-    async def _noop(self, argument: bytes) -> None:
+    def _noop(self, argument: bytes) -> None:
         if not self._too_much_junk():
             self._say(answer.NOOP())
 
-    async def _help(self, argument: bytes) -> None:
+    def _help(self, argument: bytes) -> None:
         if not self._too_much_junk():
             self._say(answer.HELP())
 
-    async def _vrfy(self, argument: bytes) -> None:
+    def _vrfy(self, argument: bytes) -> None:
         if not self._too_much_junk():
             self._say(
                 answer.VRFY() if argument else answer.ARGUMENT_MISSING("VRFY", "VRFY local-part@domain")
             )
 
-    async def _quit(self, argument: bytes) -> None:
+    def _quit(self, argument: bytes) -> None:
         self._say(answer.QUIT())
 
-    async def _starttls(self, argument: bytes) -> None:
+    def _starttls(self, argument: bytes) -> Later | None:
         if self._secure:
             self._say(answer.TLS_TWICE())
         elif self._terms.tls is None:
             self._say(answer.NOT_OFFERED("STARTTLS"))
         elif not self._unwanted("STARTTLS", argument):
-            await self._forget_message()
-            if await self._start_tls():
-                self._start_over()
+            return self._secured()
+        return None
 
-    async def _auth(self, argument: bytes) -> None:
+    async def _secured(self) -> None:
+        if (later := self._forget_message()) is not None:
+            await later
+        if await self._start_tls():
+            self._start_over()
+
+    def _auth(self, argument: bytes) -> None:
         if not self._greeted("AUTH"):
             return
         if not self._terms.login_offered or not self.session.extended_smtp:
@@ -308,23 +325,39 @@ class Connection(Line):
             self._say(answer.LOGIN_IN_MAIL())
         else:
             mechanism, _, initial = argument.partition(b" ")
-            await self._log_in(mechanism.upper(), initial.strip())
+            self._log_in(mechanism.upper(), initial.strip())
 
-    async def _log_in(self, mechanism: bytes, initial: bytes) -> None:
+    def _log_in(self, mechanism: bytes, initial: bytes) -> None:
         if mechanism == b"PLAIN":
-            response = await self._ask(b"", initial)
-            credentials = None if response is None else commands.plain_credentials(response)
+            self._ask(b"", initial, self._plain)
         elif mechanism == b"LOGIN":
-            username = await self._ask(b"VXNlcm5hbWU6", initial)  # "Username:"
-            password = None if username is None else await self._ask(b"UGFzc3dvcmQ6", b"")  # "Password:"
-            credentials = None
-            if username is not None and password is not None:
-                credentials = commands.credentials(username, password)
+            self._ask(b"VXNlcm5hbWU6", initial, self._username)  # "Username:"
         else:
             self._say(answer.LOGIN_MECHANISM(mechanism.decode("utf-8", "replace")))
-            return
-        if credentials is None:
-            return
+
+    def _ask(self, challenge: bytes, initial: bytes, then: Callable[[bytes], None]) -> None:
+        """One step of a login."""
+        if initial:
+            then(commands.decode_base64(initial))
+        else:
+            self._expected = then
+            self._replies.append(b"334 " + challenge + b"\r\n")
+
+    def _log_in_further(self, then: Callable[[bytes], None], line: bytes) -> None:
+        if len(line) > AUTH_MAX:
+            raise CommandError(answer.LINE_TOO_LONG(len(line), AUTH_MAX))
+        then(commands.decode_base64(line[:-2]))
+
+    def _plain(self, response: bytes) -> None:
+        self._check(commands.plain_credentials(response))
+
+    def _username(self, username: bytes) -> None:
+        self._ask(b"UGFzc3dvcmQ6", b"", partial(self._password, username))  # "Password:"
+
+    def _password(self, username: bytes, password: bytes) -> None:
+        self._check(commands.credentials(username, password))
+
+    def _check(self, credentials: Credentials) -> None:
         reply = self._client.log_in(credentials)
         if reply.positive:
             self.session.authenticated = True
@@ -334,20 +367,8 @@ class Connection(Line):
                 reply = answer.LOGIN_ATTEMPTS(self._failed_logins)
         self._say(reply)
 
-    async def _ask(self, challenge: bytes, initial: bytes) -> bytes | None:
-        """One step of a login. None when the connection ends."""
-        if initial:
-            return commands.decode_base64(initial)
-        self._replies.append(b"334 " + challenge + b"\r\n")
-        line = await self._read_line()
-        if line is None:
-            return None
-        if len(line) > AUTH_MAX:
-            raise CommandError(answer.LINE_TOO_LONG(len(line), AUTH_MAX))
-        return commands.decode_base64(line[:-2])
 
-
-_COMMANDS: dict[bytes, Callable[[Connection, bytes], Awaitable[None]]] = {
+_COMMANDS: dict[bytes, Callable[[Connection, bytes], Later | None]] = {
     b"HELO": Connection._helo,
     b"EHLO": Connection._ehlo,
     b"LHLO": Connection._lhlo,

@@ -10,9 +10,10 @@ import asyncio
 import ipaddress
 import logging
 import re
-import select
 import socket
+import ssl
 import struct
+from collections.abc import Coroutine
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
@@ -24,28 +25,42 @@ from relayd.net.smtpd_terms import Gate, Incoming, Peer, Terms
 # aiosmtpd logs addresses at INFO, content and un-decodable logins at DEBUG.
 logging.getLogger("mail.log").setLevel(logging.WARNING)
 
+log = logging.getLogger("relayd.smtpd")
+
 STREAM_LIMIT = 64 * 1024  # octets of a line without end, and of a chunk of DATA, about
 BUFFER_MAX = 2 * STREAM_LIMIT  # octets read ahead before the client has to wait, as in asyncio's streams
+TURNS = 20
+"""Turns of the loop, some 60 us, in which it doesn't sleep after a reply to the only client there is. To fall
+asleep and be woken takes a virtual machine as long as the client takes for its next command, and costs its
+processor more than these turns do."""
 END_OF_DATA = b"\r\n.\r\n"
 ERRORS_MAX = 20  # Postfix smtpd_hard_error_limit
+Later = Coroutine[Any, Any, None]
 _UCRED = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED, unix(7)
 _FOREIGN = frozenset(b"GET POST PUT HEAD CONNECT OPTIONS DELETE PATCH TRACE PRI USER PASS SSH-2.0".split())
 _LABEL = re.compile(rb"[A-Za-z-]+:")
 
 
 class Line(SMTP):
-    """The stream of one client. What is done with it is `_converse`'s business."""
+    """The stream of one client. Commands are obeyed as they come in, without a change of tasks; only what has
+    to wait for something (a message, a look into DNS, TLS) is a task of its own, one at a time."""
 
     def __init__(self, *, terms: Terms, gate: Gate, loop: asyncio.AbstractEventLoop) -> None:
         # Not SMTP.__init__: it inspects every attribute of two objects for each connection.
         # Nor a StreamReader: a line costs half of what it costs there.
         self.loop = loop
         self._buffer = bytearray()  # what came and was not asked for yet
+        self._searched = 0  # octets of it in which no line ends
+        self._engaged = True  # commands wait: for the greeting, or for `_task`
+        self._task: asyncio.Task[None] | None = None
+        self._left = False
+        self._turns = 0
+        self._awake = False
         self._listening: asyncio.Future[None] | None = None  # who waits for more
         self._over = False  # nothing more will be read
         self._error: Exception | None = None  # how the connection was lost
         self._full = False  # the client has to wait until we have read
-        self._clogged: asyncio.Future[None] | None = None  # we have to wait until the client has
+        self._clogged = False  # we have to wait until the client has
         self._terms = terms
         self._gate = gate
         self._replies: list[bytes] = []
@@ -61,8 +76,16 @@ class Line(SMTP):
         self._received = 0  # octets of the message under way
         self._timer: asyncio.TimerHandle | None = None
 
-    async def _converse(self) -> None:
-        """Everything between connecting and disconnecting; never raises."""
+    def _greet(self) -> None:
+        """Say the first words."""
+        raise NotImplementedError
+
+    def _obey(self, line: bytes) -> Later | None:
+        """Do what a command line says, or give back what is left to do."""
+        raise NotImplementedError
+
+    def _forget(self) -> Later | None:
+        """The dialogue is over: give up what is not complete."""
         raise NotImplementedError
 
     # -- coming and going -------------------------------------------------------------------------------
@@ -77,7 +100,8 @@ class Line(SMTP):
         self._secure = transport.get_extra_info("sslcontext") is not None
         self._peer = _peer(transport)
         self._timer = self.loop.call_later(self._terms.deadlines.command, self._look_at_clock)
-        self._task = self.loop.create_task(self._converse())
+        # Two turns of the loop later what came before the greeting is read.
+        self.loop.call_soon(self.loop.call_soon, self._begin)
 
     def data_received(self, data: bytes) -> None:
         if self._first_octets:
@@ -88,7 +112,10 @@ class Line(SMTP):
         if self._deaf:
             return
         self._buffer += data
-        self._wake()
+        if self._engaged:
+            self._wake()
+        else:
+            self._go_on()
         if len(self._buffer) > BUFFER_MAX and not self._full:
             self._full = True
             self._wire.pause_reading()
@@ -105,19 +132,19 @@ class Line(SMTP):
         if self._timer is not None:
             self._timer.cancel()
         self._error = error
+        self._clogged = False
         self._no_more()
-        self.resume_writing()
 
     def pause_writing(self) -> None:
-        self._clogged = self.loop.create_future()
+        self._clogged = True
 
     def resume_writing(self) -> None:
-        if self._clogged is not None and not self._clogged.done():
-            self._clogged.set_result(None)
-        self._clogged = None
+        self._clogged = False
+        if not self._engaged:
+            self._go_on()
 
     def go_down(self) -> None:
-        """End now when nothing is under way; else `_read_line` ends it after that."""
+        """End now when nothing is under way; else `_go_on` ends it after that."""
         if self._waiting_since is not None and not self._in_data:
             self._wire.write(answer.GOING_DOWN().line)
             self._turn_away()
@@ -125,7 +152,8 @@ class Line(SMTP):
     def abort(self) -> None:
         """End at once, whatever is under way."""
         self._wire.abort()
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _hang_up(self) -> None:
         self._closing = True
@@ -163,15 +191,83 @@ class Line(SMTP):
         self._wire.write((in_data if self._in_data else answer.TIMEOUT(seconds)).line)
         self._turn_away()
 
-    # -- reading and writing ----------------------------------------------------------------------------
+    # -- the dialogue -----------------------------------------------------------------------------------
 
-    def _something_came(self) -> bool:
-        """Whether octets are there, read or not."""
-        if self._secure or self._buffer:
-            return True  # what TLS has still to decrypt, the socket doesn't know
-        look = select.poll()
-        look.register(self._wire.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(look.poll(0))
+    def _begin(self) -> None:
+        self._engaged = False
+        self._greet()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Obey what came, as far as it goes without waiting. Replies to a pipelined group go out together
+        (RFC 2920 section 3.2)."""
+        later: Later | None = None
+        try:
+            while later is None and not (self._closing or self._clogged):
+                line = self._next_line()
+                if line is None:
+                    break
+                self._waiting_since = None
+                later = self._obey(line)
+        except Exception:
+            log.exception("an SMTP connection ended by a fault")
+            self._closing = True
+        if later is not None:
+            self._engage(later)
+            return
+        if self._gate.closing and not self._closing:
+            self._say(answer.GOING_DOWN())
+        self._flush()
+        if self._closing or self._over:
+            self._leave()
+            return
+        if len(self._buffer) <= BUFFER_MAX:
+            self._read_on()
+        if self._waiting_since is None:
+            self._waiting_since = self.loop.time()
+
+    def _engage(self, later: Later) -> None:
+        self._engaged, self._waiting_since = True, None
+        self._task = self.loop.create_task(self._do(later))
+
+    async def _do(self, later: Later) -> None:
+        try:
+            await later
+        except (ConnectionError, ssl.SSLError):
+            self._closing = True  # the client is gone, there is nobody to tell
+        except asyncio.CancelledError:
+            self._closing = True
+            raise
+        except Exception:
+            log.exception("an SMTP connection ended by a fault")
+            self._closing = True
+        finally:
+            self._task, self._engaged = None, False
+            self._go_on()
+
+    def _leave(self) -> None:
+        """Once, when all is said."""
+        if self._left:
+            return
+        self._left = self._closing = True
+        later = self._forget()
+        if later is None:
+            self._depart()
+        else:
+            self._engage(self._depart_after(later))
+
+    async def _depart_after(self, later: Later) -> None:
+        try:
+            await later
+        finally:
+            self._depart()
+
+    def _depart(self) -> None:
+        self._gate.leave(self)
+        if not self._deaf:
+            self._turn_away() if self._turned_away else self._hang_up()
+
+    # -- reading and writing ----------------------------------------------------------------------------
 
     def _wake(self) -> None:
         if self._listening is not None and not self._listening.done():
@@ -179,7 +275,10 @@ class Line(SMTP):
 
     def _no_more(self) -> None:
         self._over = True
-        self._wake()
+        if self._engaged:
+            self._wake()
+        else:
+            self._leave()
 
     async def _more(self) -> bool:
         """Wait for more octets. False when there will be none; the part of a line or message that is left is
@@ -214,31 +313,32 @@ class Line(SMTP):
             if self._errors >= ERRORS_MAX and not self._closing:
                 self._say(answer.ERRORS(self._errors))
 
-    async def _flush(self) -> None:
-        """Replies to a pipelined group go out together (RFC 2920 section 3.2)."""
+    def _flush(self) -> None:
         if self._replies and not self._deaf:
             self._wire.write(b"".join(self._replies))
             self._replies.clear()
-            if self._clogged is not None:
-                await self._clogged
+            if len(self._gate) == 1:
+                self._turns = TURNS
+                if not self._awake:
+                    self._stay_awake()
 
-    async def _read_line(self) -> bytes | None:
-        """The next command line with its CRLF; None when there will be none."""
-        end = self._buffer.find(b"\n")
+    def _stay_awake(self) -> None:
+        self._awake = self._turns > 0
+        if self._awake:
+            self._turns -= 1
+            self.loop.call_soon(self._stay_awake)
+
+    def _next_line(self) -> bytes | None:
+        """The next command line with its CRLF; None when there is none, or none that we take."""
+        end = self._buffer.find(b"\n", self._searched)
         if end < 0:
-            self._waiting_since = self.loop.time()
-            try:
-                await self._flush()
-                if self._gate.closing:
-                    self._say(answer.GOING_DOWN())
-                    return None
-                end = await self._line_end()
-            finally:
-                self._waiting_since = None
+            self._searched = len(self._buffer)
+            if self._searched > STREAM_LIMIT:
+                self._say(answer.LINE_ENDLESS(STREAM_LIMIT))
+            return None
+        self._searched = 0
         if end >= STREAM_LIMIT:
             self._say(answer.LINE_ENDLESS(STREAM_LIMIT))
-            return None
-        if end < 0:
             return None
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
@@ -246,17 +346,6 @@ class Line(SMTP):
             self._say(answer.LINE_ENDING())
             return None
         return line
-
-    async def _line_end(self) -> int:
-        """Where the next line ends; STREAM_LIMIT when it doesn't, -1 when no more comes."""
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
-            if searched > STREAM_LIMIT:
-                return STREAM_LIMIT
-            if not await self._more():
-                return -1
-        return end
 
     async def _read_message(self, incoming: Incoming) -> bool:
         """Ask for a message and read it up to CRLF.CRLF, never past it. False when the client left or had to
@@ -268,7 +357,7 @@ class Line(SMTP):
         self._in_data, self._received = True, 0
         self._waiting_since = self.loop.time()
         try:
-            await self._flush()
+            self._flush()
             return await self._pass_on(incoming)
         finally:
             self._in_data, self._waiting_since = False, None
@@ -303,7 +392,7 @@ class Line(SMTP):
         """False when the client went on in clear."""
         assert self._terms.tls is not None
         self._say(answer.TLS_READY())
-        await self._flush()
+        self._flush()
         if self._buffer:
             self._say(answer.OUT_OF_STEP("STARTTLS"))
             return False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from relayd.core import answer
 from relayd.core.address import Address
@@ -73,11 +73,13 @@ class Client(Protocol):
     @property
     def logged_in(self) -> bool: ...
 
-    async def mail(self, mail: MailFrom) -> Answer | None:
+    def mail(self, mail: MailFrom) -> Answer | None:
         """A message begins; an answer is why it may not just now."""
         ...
 
-    async def rcpt(self, address: Address) -> Answer: ...
+    def rcpt(self, address: Address) -> Answer | Coroutine[Any, Any, Answer]:
+        """The answer, or how to find it where something has to be looked up first."""
+        ...
 
     def refuse(self, written: str, answer: Answer) -> Answer:
         """A RCPT names no address we can use; gives what to answer, which is another when there are many."""
@@ -85,8 +87,8 @@ class Client(Protocol):
 
     def data(self) -> Incoming: ...
 
-    async def reset(self) -> None:
-        """The message under way, if any, is given up."""
+    def reset(self) -> Coroutine[Any, Any, None] | None:
+        """The message under way, if any, is given up. What is left to do about it, if anything."""
         ...
 
 
