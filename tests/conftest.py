@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import re
@@ -57,10 +58,60 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "whole: starts the whole daemon; set by the test's folder or `real`")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
             item.add_marker("whole")
+    yield  # what the command line leaves out is left out here, be it single rows of a table
+    tables = itertools.groupby(items, lambda item: (item.parent, getattr(item, "originalname", item.name)))
+    items[:] = [item for _, rows in tables for item in _table(list(rows))]
+
+
+# --- tables ---
+
+EVERYWHERE = {"_no_roots", "_nobody", "event_loop_policy", "request", "tmp_path_factory"}
+"""Fixtures of every test, and what these need."""
+
+
+def _table(rows: list[pytest.Item]) -> list[pytest.Item]:
+    """One item for all rows of a test that takes nothing but its row: pytest spends milliseconds on an item,
+    and most rows need less than a tenth of one. Each row is still judged, and named when it fails; a single
+    one is run as ever with `-k` or by its name."""
+    plain = [row for row in rows if isinstance(row, pytest.Function) and _takes_its_row_alone(row)]
+    if len(plain) < max(len(rows), 2):
+        return rows
+
+    def table(subtests: pytest.Subtests) -> None:
+        __tracebackhide__ = True
+        for row in plain:
+            try:
+                row.obj(**row.callspec.params)
+            except (Exception, pytest.fail.Exception, pytest.skip.Exception) as end:
+                with subtests.test(row.callspec.id):
+                    raise end
+
+    first = plain[0]
+    table.pytestmark = [mark for mark in first.own_markers if mark.name != "parametrize"]  # type: ignore[attr-defined]
+    table.place_as = first.obj  # type: ignore[attr-defined]
+    return [pytest.Function.from_parent(first.parent, name=first.originalname, callobj=table)]
+
+
+def _takes_its_row_alone(item: pytest.Function) -> bool:
+    row = getattr(item, "callspec", None)
+    return (
+        row is not None
+        and type(item) is pytest.Function  # not one of asyncio
+        and isinstance(item.parent, pytest.Module)
+        and not row.marks
+        and not item.get_closest_marker("whole")  # where a part is missing, each row is skipped by itself
+        and not getattr(item.obj, "is_hypothesis_test", False)  # its report is about one test
+        and {*item.fixturenames} - EVERYWHERE == {*row.params}
+        and not any(mark.kwargs.get("indirect") for mark in item.iter_markers("parametrize"))
+    )
+
+
+# --- nobody is trusted ---
 
 
 @pytest.fixture(scope="session")
