@@ -132,6 +132,59 @@ def _no_roots(request: pytest.FixtureRequest, _nobody: Path) -> Iterator[None]:
         yield
 
 
+# --- time that nobody waits for ---
+
+
+class _Jumping:
+    """A selector that says what is there. Where nothing is, it doesn't wait: the loop's clock jumps ahead to
+    its next timer. What runs in a thread is waited for."""
+
+    BREATH = 0.01
+    """Seconds in which the kernel hands on what one end of a connection wrote to the other."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._selector = loop._selector
+        self._time, self._ahead = loop.time, 0.0
+        self._run, self._threads = loop.run_in_executor, 0
+        loop._selector, loop.time, loop.run_in_executor = self, self.time, self.run_in_executor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._selector, name)
+
+    def time(self) -> float:
+        return self._time() + self._ahead  # type: ignore[no-any-return]
+
+    def run_in_executor(self, *work: Any) -> Any:
+        self._threads += 1
+        running = self._run(*work)
+        running.add_done_callback(self._ended)
+        return running
+
+    def _ended(self, _: object) -> None:
+        self._threads -= 1
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None or timeout <= self.BREATH or self._threads:
+            return self._selector.select(timeout)
+        ready = self._selector.select(self.BREATH)
+        if not ready:
+            self._ahead += timeout
+        return ready
+
+
+@pytest.fixture(scope="session")
+def skip_waits() -> Callable[[], None]:
+    """For tests in which something is silent until somebody's patience ends: called where the loop runs (one
+    of asyncio, and nobody outside of it is talked to), it makes patience end as soon as nothing happens. So
+    it may be as long as a busy machine needs."""
+
+    def skip() -> None:
+        _Jumping(asyncio.get_running_loop())
+
+    return skip
+
+
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---
 
 
