@@ -88,7 +88,7 @@ class TestA7OverLong:
             assert reply.endswith("line 4 is longer than 998 octets: use base64 or quoted-printable")
 
     async def test_a_line_of_content_that_never_ends_ends_the_connection(self, make_world: Any) -> None:
-        world = await make_world(limits={"message_size": MIB})
+        world = await make_world(limits={"message_size": MIB}, deadlines=Deadlines(linger=0.1))
         client = await world.hello()
         await client.begin()
         with pytest.raises(ConnectionError):
