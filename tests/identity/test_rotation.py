@@ -7,13 +7,12 @@ import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from relayd import dkimkeys
 from relayd.core import address, dkim
@@ -146,15 +145,13 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 PEM = new_key()
 
 _new_key = cache(lambda number: new_key())  # the first, the second, ... of each test
-_load_pem = partial(serialization.load_pem_private_key, unsafe_skip_rsa_key_validation=True)
 
 
 @pytest.fixture(autouse=True)
 def _keys_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To make a key takes long, and so does the proof of one that is read; neither is asked here."""
+    """To make a key takes long."""
     numbers = itertools.count()
     monkeypatch.setattr(dkimkeys, "new_key", lambda: _new_key(next(numbers)))
-    monkeypatch.setattr(serialization, "load_pem_private_key", _load_pem)
 
 
 async def test_nothing_is_under_way_at_first(bench: Bench) -> None:
