@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
+import itertools
 import json
 import os
 import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,10 +60,103 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "whole: starts the whole daemon; set by the test's folder or `real`")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if item.get_closest_marker("real") or any(part in WHOLE for part in item.path.parts):
             item.add_marker("whole")
+    yield  # what the command line leaves out is left out here, be it single rows of a table
+    tables = itertools.groupby(items, lambda item: (item.parent, getattr(item, "originalname", item.name)))
+    items[:] = [item for _, rows in tables for item in _table(list(rows))]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of items and all modules stay until the end: looking through them for garbage again and again
+    took a tenth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(5_000, 20, 10)
+        gc.enable()
+
+
+# --- tables ---
+
+EVERYWHERE = {"_keys_proven_once", "_no_roots", "_nobody", "event_loop_policy", "request", "tmp_path_factory"}
+"""Fixtures of every test, and what these need."""
+
+
+def _table(rows: list[pytest.Item]) -> list[pytest.Item]:
+    """One item for all rows of a test that takes nothing but its row: pytest spends milliseconds on an item,
+    and most rows need less than a tenth of one. Each row is still judged, and named when it fails; a single
+    one is run as ever with `-k` or by its name."""
+    plain = [row for row in rows if isinstance(row, pytest.Function) and _takes_its_row_alone(row)]
+    if len(plain) < max(len(rows), 2):
+        return rows
+
+    def table(subtests: pytest.Subtests) -> None:
+        __tracebackhide__ = True
+        for row in plain:
+            with subtests.test(row.callspec.id):
+                row.obj(**row.callspec.params)
+
+    first = plain[0]
+    table.pytestmark = [mark for mark in first.own_markers if mark.name != "parametrize"]  # type: ignore[attr-defined]
+    table.place_as = first.obj  # type: ignore[attr-defined]
+    return [pytest.Function.from_parent(first.parent, name=first.originalname, callobj=table)]
+
+
+def _takes_its_row_alone(item: pytest.Function) -> bool:
+    row = getattr(item, "callspec", None)
+    return (
+        row is not None
+        and type(item) is pytest.Function  # not one of asyncio
+        and isinstance(item.parent, pytest.Module)
+        and not row.marks
+        and not item.get_closest_marker("whole")  # where a part is missing, each row is skipped by itself
+        and not getattr(item.obj, "is_hypothesis_test", False)  # its report is about one test
+        and {*item.fixturenames} - EVERYWHERE == {*row.params}
+        and not any(mark.kwargs.get("indirect") for mark in item.iter_markers("parametrize"))
+    )
+
+
+@dataclass
+class _Quiet:
+    """Subtests of which pytest hears when they don't pass; the news that one does takes it a millisecond."""
+
+    loud: pytest.Subtests
+
+    @contextmanager
+    def test(self, msg: str | None = None, **named: Any) -> Iterator[None]:
+        __tracebackhide__ = True
+        try:
+            yield
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as end:
+            with self.loud.test(msg, **named):
+                raise end
+
+
+@pytest.fixture
+def subtests(subtests: pytest.Subtests) -> _Quiet:
+    return _Quiet(subtests)
+
+
+# --- keys ---
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_proven_once() -> Iterator[None]:
+    """OpenSSL proves each private key that it reads, for 40 ms. The same octets are proven once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serialization, "load_pem_private_key", cache(serialization.load_pem_private_key))
+        yield
+
+
+# --- nobody is trusted ---
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +175,59 @@ def _no_roots(request: pytest.FixtureRequest, _nobody: Path) -> Iterator[None]:
         if not any(part in WHOLE for part in request.path.parts):
             patch.setenv("SSL_CERT_FILE", str(_nobody))
         yield
+
+
+# --- time that nobody waits for ---
+
+
+class _Jumping:
+    """A selector that says what is there. Where nothing is, it doesn't wait: the loop's clock jumps ahead to
+    its next timer. What runs in a thread is waited for."""
+
+    BREATH = 0.01
+    """Seconds in which the kernel hands on what one end of a connection wrote to the other."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._selector = loop._selector
+        self._time, self._ahead = loop.time, 0.0
+        self._run, self._threads = loop.run_in_executor, 0
+        loop._selector, loop.time, loop.run_in_executor = self, self.time, self.run_in_executor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._selector, name)
+
+    def time(self) -> float:
+        return self._time() + self._ahead  # type: ignore[no-any-return]
+
+    def run_in_executor(self, *work: Any) -> Any:
+        self._threads += 1
+        running = self._run(*work)
+        running.add_done_callback(self._ended)
+        return running
+
+    def _ended(self, _: object) -> None:
+        self._threads -= 1
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None or timeout <= self.BREATH or self._threads:
+            return self._selector.select(timeout)
+        ready = self._selector.select(self.BREATH)
+        if not ready:
+            self._ahead += timeout
+        return ready
+
+
+@pytest.fixture(scope="session")
+def skip_waits() -> Callable[[], None]:
+    """For tests in which something is silent until somebody's patience ends: called where the loop runs (one
+    of asyncio, and nobody outside of it is talked to), it makes patience end as soon as nothing happens. So
+    it may be as long as a busy machine needs."""
+
+    def skip() -> None:
+        _Jumping(asyncio.get_running_loop())
+
+    return skip
 
 
 # --- a test marked `real` may be skipped on a developer's machine, never in CI ---

@@ -30,7 +30,7 @@ from relayd.sandbox.script import (
 
 from .conftest import World, letter, patient
 
-STRIKES = 0.1
+STRIKES = 0.05
 """Seconds of the one deadline that is meant to strike."""
 
 SAID = {

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from relayd.app import Daemon
 from relayd.core.address import Address
@@ -29,8 +28,10 @@ from relayd.store.contract import Selection, StoreFull, Verb
 from relayd.store.memory import MemoryStore
 from relayd.vault import Vault
 
+from ..keys import KEY
+
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-KEYS = KeyRing({"r1": rsa.generate_private_key(65537, 2048)})
+KEYS = KeyRing({"r1": KEY})
 ACME: dict[str, Any] = {"name": "ACME BV", "address": "billing@acme.example"}
 LOGIN = {"host": "smtp.acme.example", "username": "billing@acme.example", "password": "canary-1"}
 UPSTREAM = {**ACME, "confirmed": True, "send_as": "upstream", "upstream": LOGIN}

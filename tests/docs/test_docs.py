@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -292,6 +293,7 @@ def test_bodies_in_the_examples_of_the_api_are_json() -> None:
 FAMILIES = {reason.value.partition(".")[0] for reason in Reason if "." in reason.value}
 
 
+@cache
 def keys(model: Any) -> set[str]:
     """Every name in the settings, however deep."""
     found = set()

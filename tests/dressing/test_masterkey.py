@@ -6,7 +6,6 @@ import base64
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,8 @@ from relayd.dkimkeys import KeyRing
 from relayd.masterkey import MasterKey
 from relayd.vault import NoMasterKey, SealBroken, Vault
 
-KEY = rsa.generate_private_key(65537, 2048)
+from ..keys import KEY
+
 MASTER = MasterKey(b"m" * 32, stand_in=b"s")
 PLACE = "sender:acme:upstream.password"
 

@@ -8,21 +8,23 @@ import select
 import subprocess
 import sys
 import textwrap
+from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from relayd.dkimkeys import new_key
 from relayd.signer import Signer
 
 DIGEST = hashlib.sha256(b"a message").digest()
 
 _BEFORE = """
 import asyncio, hashlib, os, signal, sys
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from relayd.signer import Signer
 from relayd.signing_process import fork
 
-keys = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+keys = [load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True) for pem in KEYS]
 digests = [hashlib.sha256(b"%d" % n).digest() for n in range(40)]
 here = asyncio.run(Signer().sign([(key, digest) for digest in digests for key in keys]))
 signer = Signer(fork())
@@ -40,10 +42,15 @@ def ended(pid):
 """
 
 
+@cache
+def before() -> str:
+    return f"KEYS = {[new_key() for _ in range(2)]}\n{_BEFORE}"
+
+
 def run(script: str) -> str:
     """In a process of its own: pytest has threads, and nobody forks with those."""
     done = subprocess.run(
-        [sys.executable, "-c", _BEFORE + textwrap.dedent(script)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", before() + textwrap.dedent(script)], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -120,7 +127,7 @@ def test_more_than_it_can_take_is_signed_here() -> None:
 
 def test_it_ends_with_the_daemon_however_that_ends() -> None:
     daemon = subprocess.Popen(
-        [sys.executable, "-c", _BEFORE + "print(child, flush=True); sys.stdin.read()"],
+        [sys.executable, "-c", before() + "print(child, flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -96,7 +96,11 @@ class Bench:
         return await doctor.findings()
 
     async def ill(self) -> list[tuple[str, Health]]:
-        return [(each.check, each.health) for each in await self.all() if each.health is not Health.OK]
+        return ill(await self.all())
+
+
+def ill(found: list[Finding]) -> list[tuple[str, Health]]:
+    return [(each.check, each.health) for each in found if each.health is not Health.OK]
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ async def test_without_dns_there_is_one_finding(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "values", "ill"),
+    ("name", "kind", "values", "wrong"),
     [
         (IP, "PTR", None, [("ptr", Health.BAD)]),
         (IP, "PTR", ["other.example.net"], [("ptr", Health.BAD)]),
@@ -150,14 +154,15 @@ async def test_without_dns_there_is_one_finding(bench: Bench) -> None:
     ],
 )
 async def test_one_thing_that_is_wrong_is_one_finding_with_a_remedy(
-    bench: Bench, name: str, kind: str, values: list[str] | None, ill: list[tuple[str, Health]]
+    bench: Bench, name: str, kind: str, values: list[str] | None, wrong: list[tuple[str, Health]]
 ) -> None:
     if values is None:
         bench.zone.remove(name, kind)
     else:
         bench.zone.set(name, kind, *values)
-    assert await bench.ill() == ill
-    for each in await bench.all():
+    found = await bench.all()
+    assert ill(found) == wrong
+    for each in found:
         assert bool(each.remedy) == (each.health in (Health.BAD, Health.WARNING))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -168,7 +168,8 @@ async def test_who_stops_waiting_does_not_stop_the_look(bench: Bench) -> None:
     assert await second
 
 
-async def test_closing_ends_the_looks_under_way(bench: Bench) -> None:
+async def test_closing_ends_the_looks_under_way(bench: Bench, skip_waits: Callable[[], None]) -> None:
+    skip_waits()
     bench.zone.fault("*", DnsFault.SILENCE)
     task = asyncio.create_task(bench.domains.look("acme.example"))
     for _ in range(3):  # it goes through a gather
@@ -225,7 +226,10 @@ async def test_a_proof_that_comes_back_in_time_was_never_lost(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("fault", [DnsFault.SERVFAIL, DnsFault.REFUSED, DnsFault.GARBAGE])
-async def test_trouble_in_dns_keeps_the_last_known_proof(bench: Bench, fault: DnsFault) -> None:
+async def test_trouble_in_dns_keeps_the_last_known_proof(
+    bench: Bench, fault: DnsFault, skip_waits: Callable[[], None]
+) -> None:
+    skip_waits()
     await bench.domains.proven("acme.example")
     bench.zone.fault("*", fault)
     bench.seconds = 10_000

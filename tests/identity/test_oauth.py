@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -166,7 +166,10 @@ PASSING = {
 
 
 @pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING)
-async def test_trouble_of_the_provider_is_never_a_withdrawn_consent(home: House, answer: Answer) -> None:
+async def test_trouble_of_the_provider_is_never_a_withdrawn_consent(
+    home: House, answer: Answer, skip_waits: Callable[[], None]
+) -> None:
+    skip_waits()
     home.later(3600)
     home.provider.tell(answer)
     fault = await home.accounts.access_token("acme")

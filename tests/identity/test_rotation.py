@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from relayd import dkimkeys
 from relayd.core import address, dkim
 from relayd.core.mail import IfUnproven, Rung
 from relayd.core.sender import Sender, Senders
@@ -140,6 +143,15 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 PEM = new_key()
+
+_new_key = cache(lambda number: new_key())  # the first, the second, ... of each test
+
+
+@pytest.fixture(autouse=True)
+def _keys_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make a key takes long."""
+    numbers = itertools.count()
+    monkeypatch.setattr(dkimkeys, "new_key", lambda: _new_key(next(numbers)))
 
 
 async def test_nothing_is_under_way_at_first(bench: Bench) -> None:

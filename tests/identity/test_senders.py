@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from relayd.core.address import Address, parse
 from relayd.core.journal import Event, EventType, as_dict
@@ -33,8 +32,9 @@ from relayd.store.contract import Fact, StoredSender, StoreError, StoreFull
 from relayd.store.memory import MemoryStore
 from relayd.vault import Vault
 
+from ..keys import KEY
+
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-KEY = rsa.generate_private_key(65537, 2048)
 ACME: dict[str, Any] = {"name": "ACME BV", "address": "billing@acme.example"}
 LOGIN = {"host": "smtp.acme.example", "username": "billing@acme.example", "password": "canary-1"}
 UPSTREAM = {**ACME, "confirmed": True, "send_as": "upstream", "upstream": LOGIN}

@@ -88,7 +88,7 @@ class TestA7OverLong:
             assert reply.endswith("line 4 is longer than 998 octets: use base64 or quoted-printable")
 
     async def test_a_line_of_content_that_never_ends_ends_the_connection(self, make_world: Any) -> None:
-        world = await make_world(limits={"message_size": MIB})
+        world = await make_world(limits={"message_size": MIB}, deadlines=Deadlines(linger=0.1))
         client = await world.hello()
         await client.begin()
         with pytest.raises(ConnectionError):
@@ -168,12 +168,12 @@ class TestA12Slow:
         dropping.cancel()
 
     async def test_content_that_comes_drop_by_drop(self, make_world: Any) -> None:
-        world = await make_world(deadlines=Deadlines(command=0.1, data=0.3, data_rate=100_000))
+        world = await make_world(deadlines=Deadlines(command=0.1, data=0.3, data_rate=1_000_000))
         client = await world.hello()
         await client.begin()
         await client.send(HEADER)
         dropping = asyncio.create_task(_drop(client))
-        assert await client.rest() == [text(answer.DATA_TIMEOUT(100_000))]
+        assert await client.rest() == [text(answer.DATA_TIMEOUT(1_000_000))]
         dropping.cancel()
         assert await world.messages() == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -120,7 +120,10 @@ async def test_servers_that_say_something_else_are_named(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fault", [DnsFault.SILENCE, DnsFault.SERVFAIL, DnsFault.GARBAGE, DnsFault.LAME])
-async def test_one_server_that_does_not_answer_leaves_the_other(bench: Bench, fault: DnsFault) -> None:
+async def test_one_server_that_does_not_answer_leaves_the_other(
+    bench: Bench, fault: DnsFault, skip_waits: Callable[[], None]
+) -> None:
+    skip_waits()
     bench.first.zone.fault("*", fault)
     told = await bench.authority.txt("acme.example")
     assert told is not None
@@ -170,7 +173,10 @@ async def test_the_zone_of_an_aliass_target_is_not_taken_for_the_names_own(bench
     assert told.servers == ("ns1.acme.example", "ns2.acme.example")
 
 
-async def test_a_network_that_lets_nobody_ask_is_noticed_and_tried_again_later(bench: Bench) -> None:
+async def test_a_network_that_lets_nobody_ask_is_noticed_and_tried_again_later(
+    bench: Bench, skip_waits: Callable[[], None]
+) -> None:
+    skip_waits()
     now = 0.0
     strict = Authority(
         bench.resolver,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,8 @@ async def test_a_clear_no_is_missing(name: str, expected: Missing) -> None:
 
 
 @pytest.mark.parametrize("fault", [DnsFault.SERVFAIL, DnsFault.REFUSED, DnsFault.SILENCE, DnsFault.GARBAGE])
-async def test_whatever_is_no_answer_is_trouble(fault: DnsFault) -> None:
+async def test_whatever_is_no_answer_is_trouble(fault: DnsFault, skip_waits: Callable[[], None]) -> None:
+    skip_waits()
     async with asking(lifetime=SHORT, patience=3 * SHORT) as (resolver, names):
         names.zone.fault("*", fault)
         answer = await resolver.mx("example.com")
@@ -318,7 +319,8 @@ async def test_whoever_asks_while_the_resolver_is_closed_gets_an_answer_too() ->
 # --- which nameservers ---
 
 
-async def test_the_next_nameserver_is_asked_when_one_is_dead() -> None:
+async def test_the_next_nameserver_is_asked_when_one_is_dead(skip_waits: Callable[[], None]) -> None:
+    skip_waits()
     async with NameServer(Zone(ZONE)) as names:
         resolver = Resolver(["127.0.0.1:1", names.address], lifetime=1.0)
         assert isinstance(await resolver.mx("example.com"), Found)

@@ -8,13 +8,13 @@ from dataclasses import replace
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from relayd.sandbox.record import Received
 from relayd.sandbox.verify import look_at, spf_result
 from relayd.sandbox.zone import Zone
 
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+from ..keys import KEY
+
 PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 )

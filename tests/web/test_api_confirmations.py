@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
 
 from relayd.core.confirmation import DENIED, PAUSE, TRIES
@@ -33,7 +32,8 @@ from relayd.vault import Vault
 from relayd.web.api import create_app
 from relayd.web.roles import OPERATOR, Asker, Role
 
-KEY = rsa.generate_private_key(65537, 2048)
+from ..keys import KEY
+
 SETTINGS: dict[str, Any] = {
     "hostname": "relay.example.net",
     "platform": {

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -33,8 +32,9 @@ from relayd.web import requests
 from relayd.web.api import create_app
 from relayd.web.roles import OPERATOR, Asker, Role
 
+from ..keys import KEY
+
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
-KEY = rsa.generate_private_key(65537, 2048)
 ACME: dict[str, Any] = {"name": "ACME BV", "address": "billing@acme.example"}
 LOGIN = {"host": "smtp.acme.example", "username": "billing@acme.example", "password": "canary-1"}
 PUBLISH = Publish(
