@@ -22,12 +22,13 @@ DOMAIN_MAX = (
 ADDRESS_MAX = 254  # octets: a path has 256 with its angle brackets, RFC 5321 section 4.5.3.1.3
 
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]"
-_DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+")
-_DOT_ATOM_UTF8 = re.compile(rf"(?:{_ATEXT}|[^\x00-\x7f])++(?:\.(?:{_ATEXT}|[^\x00-\x7f])++)*+")
+_UTEXT = _ATEXT.removesuffix("-]") + r"\x80-\U0010ffff-]"
+_DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*")
+_DOT_ATOM_UTF8 = re.compile(rf"{_UTEXT}++(?:\.{_UTEXT}++)*")
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_PLAIN = re.compile(rf"(?P<local>{_ATEXT}++(?:\.{_ATEXT}++)*+)@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_PLAIN = re.compile(rf"(?P<local>{_ATEXT}++(?:\.{_ATEXT}++)*)@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
+_QUOTED = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 

@@ -16,11 +16,11 @@ from relayd.core.address import Address, AddressError, parse
 from relayd.core.answer import Answer, Row
 
 # A blank after the colon is against RFC 5321, but harmless; too many old scripts send it to refuse it.
-_PATH = rb' *+<((?:"(?:[^"\\\r\n]|\\[^\r\n])*+"|[^"<> \r\n])*+)>'
-_MAIL = re.compile(rb"FROM:%b((?: .*+)?+)" % _PATH, re.IGNORECASE)
-_RCPT = re.compile(rb"TO:%b((?: .*+)?+)" % _PATH, re.IGNORECASE)
-_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\x80-\xff]++))?+")
-_XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[2-7][0-9A-F])++")  # RFC 3461 section 4, without encoded controls
+_PATH = rb' *+<((?:"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*"|[^"<> \r\n]++)*)>'
+_MAIL = re.compile(rb"FROM:%b((?: .*+)?)" % _PATH, re.IGNORECASE)
+_RCPT = re.compile(rb"TO:%b((?: .*+)?)" % _PATH, re.IGNORECASE)
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\x80-\xff]++))?")
+_XTEXT = re.compile(rb"(?:[!-*,-<>-~]++|\+[2-7][0-9A-F])+")  # RFC 3461 section 4, without encoded controls
 _HOST_NAME = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?|\[[0-9A-Za-z:.]{2,60}\]")
 
 

@@ -26,8 +26,8 @@ _SMALL = 16 * 1024
 """Octets of a small block are hashed in pieces. From 2,048 on (CPython, Modules/_hashopenssl.c) hashlib lets
 go of the interpreter's lock; to have it back behind a busy thread takes longer than to hash a few KiB."""
 
-_FIELD = rb"[!-9;-~]++:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+"  # RFC 5322 section 2.2, octets over 127 allowed
-_HEADER = re.compile(rb"(?:%b)*+" % _FIELD)
+_FIELD = rb"[!-9;-~]++:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*"  # RFC 5322 section 2.2, octets over 127 allowed
+_HEADER = re.compile(rb"(?:%b)*" % _FIELD)
 _ONE_FIELD = re.compile(_FIELD)
 
 
@@ -197,11 +197,11 @@ class Settler:
 
     def _set_header(self, header: bytes) -> None:
         self._header_parts.clear()
-        if _HEADER.fullmatch(header) is None:
-            raise _why_no_header(header)
         folded = header.count(b"\r\n ") + header.count(b"\r\n\t")
         if header.count(b"\n") - folded > FIELDS_MAX:
             raise _malformed(f"more than {FIELDS_MAX} header fields", "send fewer")
+        if _HEADER.fullmatch(header) is None:
+            raise _why_no_header(header)
         if len(header) > FIELD_MAX and any(len(f[0]) > FIELD_MAX for f in _ONE_FIELD.finditer(header)):
             raise _malformed(f"a header field of more than {FIELD_MAX} octets", "shorten it")
         self._header = header

@@ -14,8 +14,8 @@ from relayd.core import address, displayname
 from relayd.core.address import Address, AddressError, shown
 
 _TOKEN = re.compile(
-    r"(?P<blank>(?:[ \t]|\r\n(?=[ \t]))++)"
-    r'|(?P<quoted>"(?:[^"\\]|\\.)*+")'
+    r"(?P<blank>(?:\r\n)?[ \t]++(?:\r\n[ \t]++)*)"
+    r'|(?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*")'
     r"|(?P<special>[<>:;@,.\[\]()])"
     r'|(?P<atom>[^\x00-\x20\x7f()<>\[\]:;@\\,."]++)',
     re.DOTALL,
