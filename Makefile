@@ -1,7 +1,10 @@
 # Every target does its own set-up in .venv; nothing is installed outside this folder.
 # Needs make, Python 3.11 or newer, and (Debian, Ubuntu) the package python3-venv.
 
-PYTHON ?= python3
+# The distribution's Python first, where it can make environments: the service runs on it (docs/operating.md),
+# and it is built for speed, which one that was compiled at home seldom is.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+  2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # More for pytest, for example: make test PYTEST_ARGS="-k greylisted -x"

@@ -84,7 +84,7 @@ class Event:
     detail: Mapping[str, str] = field(default_factory=dict)  # rare extras: notes, meta
 
     def numbered(self, seq: int) -> Event:
-        """The same with its place in the journal. Written out: `replace` takes five times as long, and there
+        """The same with its place in the journal. Written out: `replace` takes twice as long, and there
         are two events to a message."""
         return Event(
             seq=seq,
