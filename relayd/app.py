@@ -85,6 +85,7 @@ async def _run(settings: Settings, config_path: Path, signer: Signer) -> int:
         log.critical("%s", error)
         return EX_TEMPFAIL
     try:
+        await signer.start()
         vault = Vault.open(
             settings, Path(settings.state_dir), empty_store=await _never_used(store), signer=signer
         )
@@ -225,7 +226,7 @@ class Daemon:
             sentence=_sentence,
             answer_within=limits.answer_within,
             clock=now,
-            entropy=os.urandom,
+            entropy=random.randbytes,  # ids have to differ; os.urandom gives the lock away
         )
         self.server = Server(
             listeners=listeners(settings, self._sockets.get("smtp", ())),

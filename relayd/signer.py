@@ -19,9 +19,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from relayd.signing_process import DIGEST, FAILED, KEY, PACKET, Process, signature, written
+from relayd.signing_process import LENGTH, Process, answer_at, digest_question, key_question, signature
 
 log = logging.getLogger("relayd.signer")
+
+MOST = 256
+"""Digests that wait for the process at most, some 100 ms of work: behind more, to sign here is quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,26 @@ class _Job:
     done: asyncio.Future[bytes]
 
 
-class Signer:
-    """Signs SHA-256 digests (RSASSA-PKCS1-v1_5): there where it has a process, else here; and here while
-    `alone` says that one client is being served, which saves it two changes between processes."""
+class Signer(asyncio.Protocol):
+    """Signs SHA-256 digests (RSASSA-PKCS1-v1_5): there once it has `start`ed with a process, else here; and
+    here while `alone` says that one client is being served, which saves it two changes between processes."""
 
     def __init__(self, process: Process | None = None) -> None:
-        self._line: socket.socket | None = process.line if process else None
-        self._pid = process.pid if process else 0
+        self._process = process
+        # A transport, not a socket: `socket.send` gives the interpreter's lock away for each digest.
+        self._line: asyncio.Transport | None = None
         self.alone: Callable[[], bool] = lambda: False
-        self._listening = False
         self._closed = False
         self._sent: list[rsa.RSAPrivateKey] = []  # keys that the process knows, by their place here
         self._waiting: deque[_Job] = deque()  # for answers, which come in the order of the questions
+        self._heard = b""
+
+    async def start(self) -> None:
+        """Take up the line to the process."""
+        if self._process is not None:
+            loop = asyncio.get_running_loop()
+            line, _ = await loop.create_unix_connection(lambda: self, sock=self._process.line)
+            self._line = line
 
     async def sign(self, wanted: Sequence[tuple[rsa.RSAPrivateKey, bytes]]) -> list[bytes]:
         """A signature for each key and digest. Raises ValueError for a key that is too short, RuntimeError
@@ -51,10 +62,11 @@ class Signer:
             raise RuntimeError("the signer is closed")
         asked: list[bytes | asyncio.Future[bytes]] = []
         for key, digest in wanted:
-            if self._line is None or self.alone() or not self._ask(self._line, key, digest):
+            if self._line is None or self.alone() or len(self._waiting) >= MOST:
                 asked.append(signature(key, digest))
             else:
                 job = _Job(key, digest, asyncio.get_running_loop().create_future())
+                self._line.write(self._question(job))
                 self._waiting.append(job)
                 asked.append(job.done)
         return [one if isinstance(one, bytes) else await one for one in asked]
@@ -65,52 +77,44 @@ class Signer:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        if self._line is None:
+        if self._process is None:
             return
-        if self._listening:
-            asyncio.get_running_loop().remove_reader(self._line)
-        self._line.close()
-        self._line = None
+        with contextlib.suppress(OSError):  # it is closed already
+            self._process.line.shutdown(socket.SHUT_RDWR)  # at once, while a transport takes its time
+        if self._line is None:
+            self._process.line.close()
+        else:
+            self._line.abort()
+            self._line = None
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
+            os.waitpid(self._process.pid, 0)
+        self._process = None
         while self._waiting:
             self._answer(self._waiting.popleft())
 
-    def _ask(self, line: socket.socket, key: rsa.RSAPrivateKey, digest: bytes) -> bool:
-        """False when the question can't be put now."""
-        if not self._listening:
-            asyncio.get_running_loop().add_reader(line, self._hear, line)
-            self._listening = True
-        try:
-            number = next((n for n, known in enumerate(self._sent) if known is key), None)
-            if number is None:
-                line.send(KEY + written(key))
-                self._sent.append(key)
-                number = len(self._sent) - 1
-            line.send(DIGEST + number.to_bytes(2, "big") + digest)
-        except OSError:  # it has too much to do, or it is gone, which `_hear` finds out
-            return False
-        return True
+    def _question(self, job: _Job) -> bytes:
+        number = next((n for n, known in enumerate(self._sent) if known is job.key), None)
+        if number is not None:
+            return digest_question(number, job.digest)
+        self._sent.append(job.key)
+        return key_question(job.key) + digest_question(len(self._sent) - 1, job.digest)
 
-    def _hear(self, line: socket.socket) -> None:
-        while True:
-            try:
-                answer = line.recv(PACKET)
-            except BlockingIOError:
-                return
-            except OSError:
-                answer = b""
-            if not answer:
-                log.error("the process that signs is gone; signing goes on, more slowly, until a restart")
-                self._hang_up()
-                return
+    def data_received(self, data: bytes) -> None:
+        heard = self._heard + data
+        at = 0
+        while (answer := answer_at(heard, at)) is not None:
+            at += LENGTH + len(answer)
             job = self._waiting.popleft()
-            if answer == FAILED:
+            if not answer:
                 self._answer(job)
             elif not job.done.done():  # whoever asked may be gone
                 job.done.set_result(answer)
-            if not self._waiting:
-                return
+        self._heard = heard[at:]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._line is not None:
+            log.error("the process that signs is gone; signing goes on, more slowly, until a restart")
+            self._hang_up()
 
     def _answer(self, job: _Job) -> None:
         """Sign here what the process did not."""

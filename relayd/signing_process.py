@@ -17,12 +17,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-PACKET: Final = 16 * 1024
-"""Octets that the longest packet fits in: a private key of 8192 bits has 9 KiB."""
+LENGTH: Final = 2
+"""Octets that a length and the number of a key are written in."""
 
-KEY, DIGEST, FAILED = b"K", b"D", b"!"
-"""How packets begin: the next key, as `written`; a digest to sign, behind the number of its key in two
-octets. An answer is a signature, or that there is none."""
+_KEY, _DIGEST, _OCTETS = b"K", b"D", 32
 
 _NOT_OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the daemon ends when it is done, and we with it
 _PADDING = padding.PKCS1v15()
@@ -39,7 +37,7 @@ class Process(NamedTuple):
 
 def fork() -> Process:
     """To be called before there are threads: a fork takes along only its own. Raises OSError."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     gc.freeze()  # what is shared by both stays shared, as long as no collector writes to it
     signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)
     try:
@@ -58,12 +56,28 @@ def signature(key: rsa.RSAPrivateKey, digest: bytes) -> bytes:
     return key.sign(digest, _PADDING, _SHA256)
 
 
-def written(key: rsa.RSAPrivateKey) -> bytes:
-    """The key's numbers. Not DER: what reads that takes 1 MiB, which this process would keep for one key."""
+def key_question(key: rsa.RSAPrivateKey) -> bytes:
+    """The next key, as its numbers. Not DER: what reads that takes 1 MiB, which this process would keep for
+    one key."""
     private = key.private_numbers()
     public = private.public_numbers
     numbers = (private.p, private.q, private.d, private.dmp1, private.dmq1, private.iqmp, public.e, public.n)
-    return b" ".join(b"%x" % number for number in numbers)
+    return _KEY + _with_length(b" ".join(b"%x" % number for number in numbers))
+
+
+def digest_question(key: int, digest: bytes) -> bytes:
+    """A SHA-256 digest to sign with the key of this number."""
+    return _DIGEST + key.to_bytes(LENGTH, "big") + digest
+
+
+def answer_at(heard: bytes, at: int) -> bytes | None:
+    """The answer that begins there: a signature, or b"" where there is none; None while it isn't whole."""
+    end = at + LENGTH + int.from_bytes(heard[at : at + LENGTH], "big")
+    return heard[at + LENGTH : end] if at + LENGTH <= len(heard) and end <= len(heard) else None
+
+
+def _with_length(text: bytes) -> bytes:
+    return len(text).to_bytes(LENGTH, "big") + text
 
 
 def _read(text: bytes) -> rsa.RSAPrivateKey:
@@ -92,12 +106,14 @@ def _serve(line: socket.socket) -> NoReturn:
 
 def _answer(line: socket.socket) -> None:
     keys: list[rsa.RSAPrivateKey] = []
-    while packet := line.recv(PACKET):
-        kind, rest = packet[:1], packet[1:]
-        if kind == KEY:
-            keys.append(_read(rest))
-            continue
-        try:
-            line.send(signature(keys[int.from_bytes(rest[:2], "big")], rest[2:]))
-        except ValueError:
-            line.send(FAILED)
+    with line.makefile("rb") as questions:
+        while kind := questions.read(1):
+            number = int.from_bytes(questions.read(LENGTH), "big")
+            if kind == _KEY:
+                keys.append(_read(questions.read(number)))
+                continue
+            try:
+                answer = signature(keys[number], questions.read(_OCTETS))
+            except ValueError:
+                answer = b""
+            line.sendall(_with_length(answer))

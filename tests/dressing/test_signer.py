@@ -28,9 +28,10 @@ keys = [load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True) for
 digests = [hashlib.sha256(b"%d" % n).digest() for n in range(40)]
 here = asyncio.run(Signer().sign([(key, digest) for digest in digests for key in keys]))
 signer = Signer(fork())
-child = signer._pid
+child = signer._process.pid
 
 async def there():
+    await signer.start()
     asked = [signer.sign([(key, digest) for key in keys]) for digest in digests]
     return [one for pair in await asyncio.gather(*asked) for one in pair]
 
@@ -86,9 +87,15 @@ def test_a_signal_to_the_whole_group_does_not_end_it_before_the_daemon() -> None
 def test_it_has_nothing_open_that_belongs_to_the_daemon() -> None:
     output = run("""
         lock = os.open(sys.executable, os.O_RDONLY)
-        other = Signer(fork())
-        asyncio.run(other.sign([(keys[0], digests[0])]))
-        print(sum(int(each) > 2 for each in os.listdir(f"/proc/{other._pid}/fd")))
+        process = fork()
+
+        async def look():
+            other = Signer(process)
+            await other.start()
+            await other.sign([(keys[0], digests[0])])
+            print(sum(int(each) > 2 for each in os.listdir(f"/proc/{process.pid}/fd")))
+
+        asyncio.run(look())
     """)
     assert output.strip() == "1", "its end of the line"
 
@@ -98,8 +105,8 @@ def test_when_it_dies_what_waits_is_signed_all_the_same() -> None:
         async def with_a_murder():
             os.kill(child, signal.SIGSTOP)
             asking = asyncio.ensure_future(there())
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            while not signer._waiting:
+                await asyncio.sleep(0)
             os.kill(child, signal.SIGKILL)
             return await asking
 
@@ -113,6 +120,7 @@ def test_when_it_dies_what_waits_is_signed_all_the_same() -> None:
 def test_more_than_it_can_take_is_signed_here() -> None:
     run("""
         async def flood():
+            await signer.start()
             os.kill(child, signal.SIGSTOP)
             asking = [asyncio.ensure_future(signer.sign([(keys[0], digests[0])])) for _ in range(3000)]
             await asyncio.sleep(0)
@@ -166,6 +174,7 @@ async def test_a_key_too_short_is_said_to_whoever_asked() -> None:
 def test_whoever_gives_up_disturbs_nobody() -> None:
     run("""
         async def given_up():
+            await signer.start()
             first = asyncio.ensure_future(signer.sign([(keys[0], digests[0])]))
             second = asyncio.ensure_future(signer.sign([(keys[0], digests[1])]))
             await asyncio.sleep(0)
