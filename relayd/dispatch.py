@@ -189,8 +189,7 @@ class Dispatcher:
                 task = asyncio.create_task(self._carry(parcel))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            if not parcels:
-                await self._wait()
+            await self._wait()
 
     @property
     def stuck(self) -> bool:
@@ -209,7 +208,7 @@ class Dispatcher:
         return len(left)
 
     async def _wait(self) -> None:
-        """Until something is due, or a paused hop opens again."""
+        """Until something can be leased, or a paused hop opens again."""
         if self._stuck:
             await self._pause(STORE_RETRY)
             return

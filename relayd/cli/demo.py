@@ -300,13 +300,13 @@ def _free_ports(number: int) -> list[int]:
 
 
 def _unprivileged(folder: Path) -> str | None:
-    """Started by root, the daemon runs as `nobody`, if that user can read this program; the folder becomes
-    its own. None: as who we are."""
+    """Started by root, the daemon runs as `nobody`, if that user can read this program and reach the folder,
+    which becomes its own. None: as who we are."""
     if os.geteuid() != 0:
         return None
     try:
         able = subprocess.run(
-            (sys.executable, "-c", "import relayd.app"),
+            (sys.executable, "-c", "import os, sys, relayd.app; os.stat(sys.argv[1])", folder),
             check=False,
             capture_output=True,
             cwd="/",

@@ -420,11 +420,13 @@ def foreign(line: bytes) -> Answer | None:
 
 
 def _peer(transport: asyncio.BaseTransport) -> Peer:
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family == socket.AF_UNIX:
-        _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        return Peer(host="", uid=uid, local=True)
     name: Any = transport.get_extra_info("peername")
-    host = name[0] if name else ""
-    local = host == "127.0.0.1" or (host != "" and ipaddress.ip_address(host.partition("%")[0]).is_loopback)
-    return Peer(host=host, uid=None, local=local)
+    if isinstance(name, tuple):
+        host = name[0]
+        local = host == "127.0.0.1" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        return Peer(host=host, uid=None, local=local)
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family != socket.AF_UNIX:  # it is gone already
+        return Peer(host="", uid=None, local=False)
+    _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return Peer(host="", uid=uid, local=True)
