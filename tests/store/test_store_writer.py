@@ -140,7 +140,6 @@ async def test_the_wal_is_copied_into_the_database_when_it_has_grown(
     bench: Bench, clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "CHECKPOINT", 50)
-    bench.writer._next_checkpoint = 50
     bench.writer.start()
     wal = tmp_path / (database.FILE + "-wal")
     for n in range(60):
