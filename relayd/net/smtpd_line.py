@@ -31,8 +31,8 @@ STREAM_LIMIT = 64 * 1024  # octets of a line without end, and of a chunk of DATA
 BUFFER_MAX = 2 * STREAM_LIMIT  # octets read ahead before the client has to wait, as in asyncio's streams
 TURNS = 60
 """Turns of the loop, some 150 us, in which it doesn't sleep after a reply to the only client there is. To
-fall asleep and be woken takes a virtual machine as long as the client takes for its next command, and costs its
-processor as much as these turns do."""
+fall asleep and be woken takes a virtual machine as long as the client takes for its next command, and costs
+its processor as much as these turns do."""
 END_OF_DATA = b"\r\n.\r\n"
 ERRORS_MAX = 20  # Postfix smtpd_hard_error_limit
 Later = Coroutine[Any, Any, None]

@@ -42,8 +42,8 @@ FORGET: Final = 0.99
 
 CHECKPOINT: Final = 400
 """Pages in the WAL after which they are copied into the database, when all who waited have been answered.
-Whoever comes next waits for the copying, so it is done in small pieces: after 4,096 pages 20 clients with 200 KB
-each stood still for 50 ms, which cost a tenth of their mail."""
+Whoever comes next waits for the copying, so it is done in small pieces: after 4,096 pages 20 clients with
+200 KB each stood still for 50 ms, which cost a tenth of their mail."""
 
 CHECKPOINT_ALONE: Final = 4096
 """The same while a lone client is served: it would notice the two syncs of each copying more."""
