@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import selectors
 import socket
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.header import Header
 from email.parser import BytesHeaderParser
-from email.utils import formataddr, getaddresses, parseaddr
+from email.utils import formataddr
 from pathlib import Path
 
 import click
@@ -22,6 +23,12 @@ from relayd.cli.submit import Away, Refused, connect, submit
 
 _LONE = frozenset("Giimnstv")  # flags of sendmail(8) without a value; -i and -t mean something to us
 _WITH_VALUE = frozenset("BCFLNORVXbcdfhopqr")
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_COMMENT = re.compile(rf"({_QUOTED})|\((?:[^()\\]|\\.)*\)", re.DOTALL)
+_ITEM = re.compile(rf"(?:{_QUOTED}|[^,;])+", re.DOTALL)
+_GROUP = re.compile(rf"\A(?:{_QUOTED}|[^\":<@\[])*:", re.DOTALL)
+_IN_ANGLES = re.compile(rf"{_QUOTED}|<((?:{_QUOTED}|[^\"<>])*)>", re.DOTALL)
 
 
 class UsageError(Exception):
@@ -88,6 +95,24 @@ def _value(found: Arguments, flag: str, value: str) -> None:
         found.dot_ends = False
 
 
+def addresses(text: str) -> list[str]:
+    """The addresses of a list as people and scripts write it: names, comments and groups left out, divided by
+    commas or semicolons. What is no address stays in: the daemon refuses it and says why.
+
+    `email.utils.getaddresses` gives none at all where one of them is odd, a comma at the end is enough; older
+    Pythons (but not Debian's) give others than were meant (CVE-2023-27043).
+    """
+    before = ""
+    while before != text:  # a comment may hold comments
+        before, text = text, _COMMENT.sub(lambda found: found[1] or " ", text)
+    found = []
+    for item in _ITEM.findall(text):
+        item = _GROUP.sub("", item)
+        angles = [match[1] for match in _IN_ANGLES.finditer(item) if match[1] is not None]
+        found.append(" ".join((angles[-1] if angles else item).split()))
+    return [address for address in found if address]
+
+
 @click.command(
     "sendmail",
     # Everything goes to `parse`: click reads -oi and -f@ otherwise than sendmail(8) does.
@@ -134,14 +159,13 @@ def _deliver(found: Arguments, servers: Sequence[Tcp | Path]) -> None:
     content = _read(sys.stdin.buffer.read(), dot_ends=found.dot_ends)
     header = BytesHeaderParser().parsebytes(content)
     # An argument may hold several, with names, as a header field does.
-    recipients = [address for _, address in getaddresses(found.recipients) if address]
+    fields = list(found.recipients)
     if found.read_recipients:
-        fields = [str(value) for name in ("To", "Cc", "Bcc") for value in header.get_all(name, [])]
-        recipients += [address for _, address in getaddresses(fields) if address]
-    recipients = list(dict.fromkeys(recipients))
+        fields += [str(value) for name in ("To", "Cc", "Bcc") for value in header.get_all(name, [])]
+    recipients = list(dict.fromkeys(address for one in fields for address in addresses(one)))
     if not recipients:
         fail("no recipients", EX_USAGE, "name them, or use -t to take them from To, Cc and Bcc")
-    written = parseaddr(str(header.get("From", "")))[1]
+    written = next((address for address in addresses(str(header.get("From", ""))) if "@" in address), None)
     mail_from = found.mail_from if found.mail_from is not None else (written or _ourselves())
     if "From" not in header:
         name = Header(found.full_name, "utf-8").encode() if found.full_name else ""

@@ -96,6 +96,58 @@ def test_recipients_come_from_header_and_arguments_once_each(handed_in: dict[str
     assert handed_in["content"] == LETTER
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("b@example.com,", ["b@example.com"]),
+        ("b@example.com,, c@example.com", ["b@example.com", "c@example.com"]),
+        ("b@example.com; c@example.com", ["b@example.com", "c@example.com"]),
+        ("b@example.com (Berta, GmbH)", ["b@example.com"]),
+        ("(a (b, c) d) b@example.com", ["b@example.com"]),
+        ('"Berta, (GmbH) <x@example.com>" <b@example.com>', ["b@example.com"]),
+        ("Berta [NL] <b@example.com>", ["b@example.com"]),
+        ("Berta <b@example.com", ["Berta <b@example.com"]),
+        ("Berta :-( <b@example.com>, c@example.com", ["b@example.com", "c@example.com"]),
+        ("Customers: b@example.com, C <c@example.com>;", ["b@example.com", "c@example.com"]),
+        ("undisclosed-recipients:;", []),
+        ("user@[192.0.2.1], user@[IPv6:2001:db8::1]", ["user@[192.0.2.1]", "user@[IPv6:2001:db8::1]"]),
+        ('"b,c"@example.com, <"d>e"@example.com>', ['"b,c"@example.com', '"d>e"@example.com']),
+        ("Muster, GmbH <b@example.com>", ["Muster", "b@example.com"]),
+        ("b@example.com <c@example.com>", ["c@example.com"]),
+        ("b@example.com c@example.com", ["b@example.com c@example.com"]),
+        ("=?utf-8?q?B=C3=A4r=2C?=\n <b@example.com>,\n c@example.com", ["b@example.com", "c@example.com"]),
+        ("root", ["root"]),
+        (" , <>", []),
+    ],
+)
+def test_addresses_are_read_from_lists_as_people_write_them(written: str, meant: list[str]) -> None:
+    """What is no address is among them: the daemon's refusal says more than silence."""
+    assert sendmail.addresses(written) == meant
+
+
+def test_an_odd_field_takes_no_recipient_from_the_others(handed_in: dict[str, Any]) -> None:
+    letter = b"To: undisclosed-recipients:;\nCc: b@example.com (B, Ltd)\nBcc: c@example.com\n\nhi\n"
+
+    assert run("-t", "d@example.com", stdin=letter).exit_code == 0
+    assert handed_in["recipients"] == ["d@example.com", "b@example.com", "c@example.com"]
+
+
+@given(st.text('ab@.,;:"\\\\()<>[] \n', max_size=30))
+def test_no_list_is_too_odd_to_be_read_and_no_address_holds_a_line_break(text: str) -> None:
+    assert all(address == " ".join(address.split()) for address in sendmail.addresses(text))
+
+
+def test_a_list_without_end_is_read_at_once() -> None:
+    for odd in ('<"a"' * 5000, "(" * 20_000, '"a' * 5000, '"' * 9999, "<" * 20_000):
+        assert sendmail.addresses(odd)
+
+
+def test_an_odd_name_in_from_hides_no_address(handed_in: dict[str, Any]) -> None:
+    run("x@example.com", stdin=b"From: Anna [Acme] <anna@acme.example>\n\nhi\n")
+
+    assert handed_in["mail_from"] == "anna@acme.example"
+
+
 def test_a_lone_dot_ends_the_message_unless_told_otherwise(handed_in: dict[str, Any]) -> None:
     run("x@example.com", stdin=LETTER)
     assert handed_in["content"] == LETTER.partition(b".\nend")[0]
