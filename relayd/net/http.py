@@ -168,6 +168,10 @@ def listen_tcp(address: str, port: int) -> socket.socket:
     """A TCP socket on an IP address. Raises OSError that names the place."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return socket.create_server((address, port), family=family, backlog=64)
+        listening = socket.create_server((address, port), family=family, backlog=64)
     except OSError as error:
         raise OSError(error.errno, f"{address} port {port}: {error.strerror}") from None
+    # Connections take it over. asyncio sees no TCP in a socket that was made without naming the protocol,
+    # and an answer in two pieces would wait 40 ms for the client's acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pytest
 from relayd.core.journal import Event, EventType
 from relayd.core.sender import Secret
 from relayd.core.settings import Token
-from relayd.net.http import HttpServer
+from relayd.net.http import HttpServer, listen_tcp
 from relayd.store.memory import MemoryStore
 from relayd.web import roles, tokens
 from relayd.web.api import Service, create_app, rows
@@ -80,8 +79,7 @@ async def make_api() -> AsyncIterator[Callable[..., Awaitable[Api]]]:
     clients: list[httpx.AsyncClient] = []
 
     async def make(**limits: Any) -> Api:
-        listening = socket.create_server(("127.0.0.1", 0))
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvloop sets it
+        listening = listen_tcp("127.0.0.1", 0)
         place = listening.getsockname()
         base = f"http://127.0.0.1:{place[1]}"
         http = httpx.AsyncClient(base_url=base, trust_env=False, timeout=20, verify=NO_ROOTS)
