@@ -2,7 +2,8 @@
 sink.
 
 Measured from the start of the load until the sink has every message and the queue is empty. The contenders
-take turns, so that whatever else the machine does hits both; the figures that count are ratios of medians.
+take turns, so that whatever else the machine does hits both; the figures that count are the ratios within a
+round, of which the median is taken.
 """
 
 from __future__ import annotations
@@ -179,10 +180,8 @@ class Bench:
 
     def _print_speeds(self, speeds: Speeds, peak: float | None) -> None:
         names = list(next(iter(speeds.values())))
-        self._table("messages a second: median (lowest to highest)", speeds, "rate", "{:.0f}")
-        self._table(
-            "processor time a message in ms: median (lowest to highest)", speeds, "processor", "{:.2f}"
-        )
+        self._table("messages a second: median (lowest–highest)", speeds, "rate", "{:.0f}")
+        self._table("processor time a message in ms: median (lowest–highest)", speeds, "processor", "{:.2f}")
         if len(names) == 2:
             self._console.print("A busy machine distorts the first table more than the second.", style="dim")
         if peak is not None:
@@ -202,15 +201,13 @@ class Bench:
         ]:
             table.add_column(name, justify="right")
         for load in LOADS:
-            cells, medians = [], []
-            for figures in speeds[load.name].values():
-                found = sorted(getattr(each, what) for each in figures)
-                medians.append(statistics.median(found))
-                cells.append(" to ".join(form.format(each) for each in (found[0], found[-1])))
-                cells[-1] = f"{form.format(medians[-1])}  ({cells[-1]})"
+            rounds = [[getattr(each, what) for each in figures] for figures in speeds[load.name].values()]
+            cells = [_median(found, form) for found in rounds]
             if both:
-                ours, theirs = medians
-                cells.append(f"[bold]{ours / theirs if what == 'rate' else theirs / ours:.2f}[/]")
+                ratios = [ours / theirs for ours, theirs in zip(*rounds, strict=True)]
+                if what == "processor":
+                    ratios = [1 / ratio for ratio in ratios]
+                cells.append(f"[bold]{_median(ratios, '{:.2f}')}[/]")
                 cells += [f"{load.goal}"] if what == "rate" else []
             table.add_row(load.name, *cells)
         self._console.print(table)
@@ -274,6 +271,11 @@ class Bench:
                     f"{rate * BIG.size / 1024**2:.0f} MiB/s"
                 )
         return figures
+
+
+def _median(found: Sequence[float], form: str) -> str:
+    lowest, highest = (form.format(each) for each in (min(found), max(found)))
+    return f"{form.format(statistics.median(found))} ({lowest}–{highest})"
 
 
 def measure(load: Load, contender: Contender, sink: Sink) -> Figures:
