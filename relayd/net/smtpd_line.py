@@ -151,9 +151,10 @@ class Line(SMTP):
 
     def abort(self) -> None:
         """End at once, whatever is under way."""
+        self._closing = True
         self._wire.abort()
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is not None:  # a task that has not begun would not even tidy up
+            self.loop.call_soon(self._task.cancel)
 
     def _hang_up(self) -> None:
         self._closing = True
@@ -218,7 +219,7 @@ class Line(SMTP):
         if self._gate.closing and not self._closing:
             self._say(answer.GOING_DOWN())
         self._flush()
-        if self._closing or self._over:
+        if self._closing or (self._over and not self._clogged):
             self._leave()
             return
         if len(self._buffer) <= BUFFER_MAX:
@@ -250,11 +251,14 @@ class Line(SMTP):
         if self._left:
             return
         self._left = self._closing = True
-        later = self._forget()
-        if later is None:
-            self._depart()
-        else:
-            self._engage(self._depart_after(later))
+        later: Later | None = None
+        try:
+            later = self._forget()
+        finally:
+            if later is None:
+                self._depart()
+            else:
+                self._engage(self._depart_after(later))
 
     async def _depart_after(self, later: Later) -> None:
         try:
@@ -263,6 +267,8 @@ class Line(SMTP):
             self._depart()
 
     def _depart(self) -> None:
+        if self._timer is not None:  # who loses a handshake is not told that the connection is lost
+            self._timer.cancel()
         self._gate.leave(self)
         if not self._deaf:
             self._turn_away() if self._turned_away else self._hang_up()
@@ -277,7 +283,7 @@ class Line(SMTP):
         self._over = True
         if self._engaged:
             self._wake()
-        else:
+        elif self._closing or not self._clogged:  # a client that sent all may begin to read
             self._leave()
 
     async def _more(self) -> bool:
@@ -315,8 +321,8 @@ class Line(SMTP):
 
     def _flush(self) -> None:
         if self._replies and not self._deaf:
-            self._wire.write(b"".join(self._replies))
-            self._replies.clear()
+            replies, self._replies = self._replies, []
+            self._wire.write(b"".join(replies))
             if len(self._gate) == 1:
                 self._turns = TURNS
                 if not self._awake:
@@ -350,8 +356,11 @@ class Line(SMTP):
     async def _read_message(self, incoming: Incoming) -> bool:
         """Ask for a message and read it up to CRLF.CRLF, never past it. False when the client left or had to
         be stopped."""
-        # The stream is empty here (out of step otherwise). This CRLF stands for the one that ended DATA: with
-        # it an empty message ends with CRLF.CRLF like any other.
+        if self._buffer:  # it came before this task began
+            self._say(answer.OUT_OF_STEP("DATA"))
+            return False
+        # This CRLF stands for the one that ended DATA: with it an empty message ends with CRLF.CRLF like any
+        # other.
         self._buffer += b"\r\n"
         self._say(answer.GO_AHEAD())
         self._in_data, self._received = True, 0
@@ -385,6 +394,8 @@ class Line(SMTP):
                 return False
             if data:
                 await incoming.write(data)
+            if self._deaf:  # meanwhile the client was told that it is too late
+                return False
             if end >= 0:
                 return True
 

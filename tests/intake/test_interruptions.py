@@ -1,0 +1,174 @@
+"""A dialogue broken off, clogged or overtaken: what was promised holds, and nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+import weakref
+from typing import Any
+
+import pytest
+
+from relayd.core import answer
+from relayd.net.smtpd import Connection
+from relayd.net.smtpd_terms import Deadlines
+from relayd.store.memory import MemoryStore
+
+HEADER = b"From: billing@acme.example\r\nSubject: x\r\n\r\n"
+END = b"\r\n.\r\n"
+TLS = {"certificate": "tls.pem", "key": "tls.key"}
+MAIL = b"MAIL FROM:<billing@acme.example>\r\n"
+
+
+def text(reply: answer.Answer) -> str:
+    return reply.line.decode().strip()
+
+
+def connection(world: Any) -> Any:
+    """Our side of the only client there is."""
+    (one,) = world.server.gate._open
+    return one
+
+
+def reset(client: Any) -> None:
+    """Go away without a word, as the kernel does for a process that is killed."""
+    sock = client.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.writer.transport.abort()
+
+
+async def gone(world: Any, ours: weakref.ref[Connection]) -> None:
+    """It counts no more, and no timer or task holds it."""
+    async with asyncio.timeout(10):
+        await world.server.gate.empty.wait()
+        while ours() is not None:
+            await asyncio.sleep(0)
+            gc.collect()
+
+
+class SlowStore(MemoryStore):
+    """Keeps a message when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def put(self, message: Any, body: Any, events: Any) -> None:
+        self.entered.set()
+        await self.go_on.wait()
+        await super().put(message, body, events)
+
+
+class TestOvertaken:
+    async def test_content_sent_before_it_was_asked_for_is_never_taken_for_a_message(
+        self, world: Any
+    ) -> None:
+        """It arrives between DATA, which waited behind a look into DNS, and our asking for the message."""
+        asked = asyncio.Event()
+        world.resolver.answers["slow.example"] = [asked]
+        client = await world.hello()
+        await client.send(MAIL + b"RCPT TO:<a@slow.example>\r\nDATA\r\n")
+        while not world.resolver.asked:
+            await client.turns(1)
+        ours = connection(world)
+        engage, ours._engage = ours._engage, None
+
+        def overtaken(later: Any) -> None:
+            engage(later)
+            ours.data_received(HEADER + b"x" + END)
+
+        ours._engage = overtaken
+        asked.set()
+        assert (await client.reply()).startswith("250")
+        assert (await client.reply()).startswith("250")
+        assert await client.rest() == [text(answer.OUT_OF_STEP("DATA"))]
+        assert await world.messages() == []
+
+    async def test_a_message_that_was_told_it_came_too_late_is_not_kept(self, make_world: Any) -> None:
+        """The store was slow with its last piece; the client will send it again."""
+        entered, go_on, let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        class Slow(MemoryStore):
+            def receive(self) -> Any:
+                class Receiving:
+                    async def append(self, chunk: bytes) -> None:
+                        if chunk.endswith(b"the end\r\n"):
+                            entered.set()
+                            await go_on.wait()
+
+                    async def discard(self) -> None:
+                        let_go.set()
+
+                return Receiving()
+
+        late = Deadlines(command=0.2, data=0.1, data_rate=1_000_000_000)
+        world = await make_world(store=Slow(), deadlines=late)
+        client = await world.hello()
+        await client.begin()
+        await client.send(HEADER + (b"x" * 76 + b"\r\n") * 20_000 + b"the end" + END)
+        await entered.wait()
+        assert await client.rest() == [text(answer.DATA_TIMEOUT(late.data_rate))]
+        go_on.set()
+        await world.server.gate.empty.wait()
+        assert let_go.is_set()
+        assert await world.messages() == []
+
+
+class TestClogged:
+    async def test_a_client_that_sends_all_and_then_reads_gets_every_answer(self, world: Any) -> None:
+        client = await world.hello()
+        client.writer.transport.pause_reading()
+        ours = connection(world)
+        rounds = 0
+        async with asyncio.timeout(20):
+            await client.send(MAIL)
+            while not (ours._clogged and ours._buffer):
+                client.writer.write(b"RCPT TO:<a@b.example>\r\n" * 1000)
+                rounds += 1
+                await client.turns(3)
+            client.writer.write_eof()
+            while not ours._heard_out and not ours._full:
+                await client.turns(1)
+        client.writer.transport.resume_reading()
+        replies = await client.rest()
+        assert len(replies) == 1 + 1000 * rounds
+
+
+class TestNothingLeft:
+    @pytest.mark.parametrize("how", ["reset", "garbage", "silence"])
+    async def test_a_handshake_that_fails_leaves_nothing_behind(self, make_world: Any, how: str) -> None:
+        world = await make_world(
+            listen=[{"address": "127.0.0.1", "port": 0, "tls": TLS}], deadlines=Deadlines(tls=0.1)
+        )
+        client = await world.hello()
+        ours = weakref.ref(connection(world))
+        assert (await client.say("STARTTLS")).startswith("220")
+        if how == "reset":
+            reset(client)
+        elif how == "garbage":
+            await client.send(b"MAIL FROM:<billing@acme.example>\r\n" * 10)
+        await gone(world, ours)
+
+    async def test_a_connection_cut_before_its_message_was_begun(self, world: Any) -> None:
+        client = await world.hello()
+        ours = connection(world)
+        engage, ours._engage = ours._engage, None
+
+        def cut(later: Any) -> None:
+            engage(later)
+            ours.abort()
+
+        ours._engage = cut
+        await client.send(MAIL + b"RCPT TO:<a@b.example>\r\nDATA\r\n")
+        async with asyncio.timeout(10):
+            await world.server.gate.empty.wait()
+
+    async def test_a_client_of_whom_nothing_can_be_noted_leaves_all_the_same(self, world: Any) -> None:
+        client = await world.hello()
+        ours = connection(world)
+        ours._client.reset = lambda: 1 / 0
+        client.writer.close()
+        async with asyncio.timeout(10):
+            await world.server.gate.empty.wait()
