@@ -22,7 +22,7 @@ log = logging.getLogger("relayd.statuslog")
 ROTATE_AT = 100 * 1024 * 1024
 KEEP = 10
 BATCH = 200  # events read at once: some 10 ms of work in the thread
-PACE = 0.05  # seconds between batches under load: one write for many events
+PACE = 0.05  # seconds of rest after a batch: under load one write has many events
 SYNC_EVERY = 1.0  # seconds; after a power loss the journal gives the rest again
 TRY_AGAIN = 5.0  # seconds after a full disk
 
@@ -67,8 +67,8 @@ class StatusLog:
         while True:
             try:
                 await self.catch_up()
-                await self._next()
                 await self._pause(PACE)
+                await self._next()
             except (OSError, StoreError) as error:
                 log.error("status log %s: %s; trying again", self._path, error)
                 await self._pause(TRY_AGAIN)

@@ -111,6 +111,28 @@ async def test_it_follows_the_journal_while_it_runs(store: MemoryStore, path: Pa
             assert seqs(path) == list(range(1, number + 1))
 
 
+async def test_the_first_event_is_written_at_once_and_the_log_rests_after_it(
+    store: MemoryStore, path: Path
+) -> None:
+    rests: list[list[int]] = []
+
+    async def rest(_: float) -> None:
+        rests.append(seqs(path))
+        if len(rests) == 2:
+            raise asyncio.CancelledError
+
+    log = StatusLog(store=store, path=path, pause=rest)
+    following = asyncio.create_task(log.run())
+    while not rests:
+        await asyncio.sleep(0)
+    await store.note([event(1)])
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait_for(following, 20)
+    await log.close()
+
+    assert rests == [[], [1]]
+
+
 async def test_after_a_restart_it_goes_on_without_gap_or_repetition(store: MemoryStore, path: Path) -> None:
     for number in range(1, 6):
         await store.note([event(number)])
