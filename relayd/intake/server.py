@@ -118,7 +118,24 @@ class Server:
         return listener
 
     def _factory(self, listener: Listener, starttls: ssl.SSLContext | None) -> Callable[[], Connection]:
-        loop = asyncio.get_running_loop()
+        loop, lmtp = asyncio.get_running_loop(), listener.listen.protocol == "lmtp"
+        made: tuple[Settings, Logins, Terms] | None = None
+
+        def terms(settings: Settings, logins: Logins) -> Terms:
+            """The same for all connections until `reconfigure`."""
+            nonlocal made
+            if made is None or made[0] is not settings or made[1] is not logins:
+                offered = Terms(
+                    hostname=settings.hostname,
+                    size=settings.limits.message_size,
+                    lmtp=lmtp,
+                    tls=starttls,
+                    login_offered=logins.offered,
+                    login_required=logins.required or listener.listen.require_login,
+                    deadlines=self._deadlines,
+                )
+                made = settings, logins, offered
+            return made[2]
 
         def client(peer: Peer) -> Session:
             return Session(
@@ -127,20 +144,12 @@ class Server:
                 logins=self._logins,
                 failures=self._failures,
                 limits=self._settings.limits,
-                lmtp=listener.listen.protocol == "lmtp",
+                lmtp=lmtp,
             )
 
         def connection() -> Connection:
-            terms = Terms(
-                hostname=self._settings.hostname,
-                size=self._settings.limits.message_size,
-                lmtp=listener.listen.protocol == "lmtp",
-                tls=starttls,
-                login_offered=self._logins.offered,
-                login_required=self._logins.required or listener.listen.require_login,
-                deadlines=self._deadlines,
-            )
-            return Connection(terms=terms, gate=self.gate, client=client, loop=loop)
+            offered = terms(self._settings, self._logins)
+            return Connection(terms=offered, gate=self.gate, client=client, loop=loop)
 
         return connection
 
