@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -25,6 +26,10 @@ log = logging.getLogger("relayd.signer")
 
 MOST = 256
 """Digests that wait for the process at most, some 100 ms of work: behind more, to sign here is quicker."""
+
+PATIENCE = 1.0
+"""Seconds between two looks at whether the process still answers. After two in a row without an answer it
+counts as lost; not after one, which may itself be late, and come before answers that are there to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,14 @@ class Signer(asyncio.Protocol):
         self._sent: list[rsa.RSAPrivateKey] = []  # keys that the process knows, by their place here
         self._waiting: deque[_Job] = deque()  # for answers, which come in the order of the questions
         self._heard = b""
+        self._watched = False  # `_look` will look again
+        self._answered = False  # since it last did
 
     async def start(self) -> None:
         """Take up the line to the process."""
         if self._process is not None:
             loop = asyncio.get_running_loop()
-            line, _ = await loop.create_unix_connection(lambda: self, sock=self._process.line)
-            self._line = line
+            await loop.create_unix_connection(lambda: self, sock=self._process.line)
 
     async def sign(self, wanted: Sequence[tuple[rsa.RSAPrivateKey, bytes]]) -> list[bytes]:
         """A signature for each key and digest. Raises ValueError for a key that is too short, RuntimeError
@@ -68,6 +74,8 @@ class Signer(asyncio.Protocol):
                 job = _Job(key, digest, asyncio.get_running_loop().create_future())
                 self._line.write(self._question(job))
                 self._waiting.append(job)
+                if not self._watched:
+                    self._watch(2)
                 asked.append(job.done)
         return [one if isinstance(one, bytes) else await one for one in asked]
 
@@ -79,14 +87,13 @@ class Signer(asyncio.Protocol):
     def _hang_up(self) -> None:
         if self._process is None:
             return
-        with contextlib.suppress(OSError):  # it is closed already
-            self._process.line.shutdown(socket.SHUT_RDWR)  # at once, while a transport takes its time
         if self._line is None:
             self._process.line.close()
         else:
             self._line.abort()
             self._line = None
-        with contextlib.suppress(ChildProcessError):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._process.pid, signal.SIGKILL)  # one that is stopped would not see the line end
             os.waitpid(self._process.pid, 0)
         self._process = None
         while self._waiting:
@@ -96,10 +103,34 @@ class Signer(asyncio.Protocol):
         number = next((n for n, known in enumerate(self._sent) if known is job.key), None)
         if number is not None:
             return digest_question(number, job.digest)
+        question = key_question(job.key) + digest_question(len(self._sent), job.digest)
         self._sent.append(job.key)
-        return key_question(job.key) + digest_question(len(self._sent) - 1, job.digest)
+        return question
+
+    def _watch(self, looks: int) -> None:
+        self._watched, self._answered = True, False
+        asyncio.get_running_loop().call_later(PATIENCE, self._look, looks - 1)
+
+    def _look(self, looks: int) -> None:
+        """`looks` are left until the process counts as lost."""
+        if not self._waiting:
+            self._watched = False
+        elif self._answered:
+            self._watch(2)
+        elif looks:
+            self._watch(looks)
+        else:
+            self._lose("does not answer")
+
+    def _lose(self, how: str) -> None:
+        log.error("the process that signs %s; signing goes on, more slowly, until a restart", how)
+        self._hang_up()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._line = cast(asyncio.Transport, transport)  # uvloop's are transports by behaviour
 
     def data_received(self, data: bytes) -> None:
+        self._answered = True
         heard = self._heard + data
         at = 0
         while (answer := answer_at(heard, at)) is not None:
@@ -113,8 +144,7 @@ class Signer(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._line is not None:
-            log.error("the process that signs is gone; signing goes on, more slowly, until a restart")
-            self._hang_up()
+            self._lose("is gone")
 
     def _answer(self, job: _Job) -> None:
         """Sign here what the process did not."""

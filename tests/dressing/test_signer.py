@@ -117,6 +117,63 @@ def test_when_it_dies_what_waits_is_signed_all_the_same() -> None:
     assert "the process that signs is gone" in output
 
 
+def test_when_it_stops_nobody_waits_for_it_for_long() -> None:
+    output = run("""
+        async def with_a_stop():
+            os.kill(child, signal.SIGSTOP)
+            return await there()
+
+        import logging, relayd.signer; logging.basicConfig(stream=sys.stdout)
+        relayd.signer.PATIENCE = 0.01
+        assert asyncio.run(with_a_stop()) == here
+        assert ended(child)
+    """)
+    assert "the process that signs does not answer" in output
+
+
+def test_while_it_answers_it_may_take_its_time() -> None:
+    run("""
+        async def slowly():
+            await signer.start()
+            os.kill(child, signal.SIGSTOP)
+            asking = [asyncio.ensure_future(signer.sign([(keys[0], digest)])) for digest in digests]
+            await asyncio.sleep(0)
+            signer._look(1)
+            os.kill(child, signal.SIGCONT)
+            assert [one for (one,) in await asyncio.gather(*asking)] == here[::2]
+            signer._look(0)
+            assert await signer.sign([(keys[0], digests[0])]) == [here[0]]
+            assert not ended(child)
+
+        asyncio.run(slowly())
+    """)
+
+
+def test_a_process_that_is_stopped_does_not_hold_up_the_end() -> None:
+    run("""
+        async def stop_and_close():
+            await signer.start()
+            os.kill(child, signal.SIGSTOP)
+            asking = asyncio.ensure_future(signer.sign([(keys[0], digests[0])]))
+            while not signer._waiting:
+                await asyncio.sleep(0)
+            signer.close()
+            assert await asking == [here[0]]
+
+        asyncio.run(stop_and_close())
+        assert ended(child)
+    """)
+
+
+def test_a_process_that_died_before_the_start_is_not_asked() -> None:
+    run("""
+        import select
+        os.kill(child, signal.SIGKILL)
+        select.select([signer._process.line], [], [])
+        assert asyncio.run(there()) == here
+    """)
+
+
 def test_more_than_it_can_take_is_signed_here() -> None:
     run("""
         async def flood():

@@ -14,7 +14,7 @@ import pytest
 from relayd.core import answer
 from relayd.net.smtpd import Connection
 from relayd.net.smtpd_terms import Deadlines
-from relayd.store.memory import MemoryStore
+from relayd.store.memory import MemoryReceiving, MemoryStore
 
 HEADER = b"From: billing@acme.example\r\nSubject: x\r\n\r\n"
 END = b"\r\n.\r\n"
@@ -90,21 +90,21 @@ class TestOvertaken:
         """The store was slow with its last piece; the client will send it again."""
         entered, go_on, let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        class Slow(MemoryStore):
-            def receive(self) -> Any:
-                class Receiving:
-                    async def append(self, chunk: bytes) -> None:
-                        if chunk.endswith(b"the end\r\n"):
-                            entered.set()
-                            await go_on.wait()
+        class Slow(MemoryReceiving):
+            async def append(self, chunk: bytes) -> None:
+                await super().append(chunk)
+                if chunk.endswith(b"the end\r\n"):
+                    entered.set()
+                    await go_on.wait()
 
-                    async def discard(self) -> None:
-                        let_go.set()
+            async def discard(self) -> None:
+                await super().discard()
+                let_go.set()
 
-                return Receiving()
-
+        store = MemoryStore()
+        store.receive = Slow  # type: ignore[method-assign]
         late = Deadlines(command=0.2, data=0.1, data_rate=1_000_000_000)
-        world = await make_world(store=Slow(), deadlines=late)
+        world = await make_world(store=store, deadlines=late)
         client = await world.hello()
         await client.begin()
         await client.send(HEADER + (b"x" * 76 + b"\r\n") * 20_000 + b"the end" + END)
