@@ -4,7 +4,6 @@ reports, the change of the signing key, and the doctor.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ from relayd.identity.rungs import Rungs
 from relayd.keyfiles import VaultError
 from relayd.net.authority import Authority
 from relayd.net.dns import Resolver
-from relayd.net.egress import Guard, source
+from relayd.net.egress import Guard, seen_as
 from relayd.net.greeting import greeting
 from relayd.parts import Parts, now
 from relayd.store.contract import Store
@@ -115,9 +114,7 @@ async def examine_alone(settings: Settings) -> Sequence[Finding]:
     """What is seen from outside, for a command that finds no daemon to ask."""
     platform, families = settings.platform, settings.delivery.families
     resolver = Resolver(settings.dns.nameservers)
-    found = [ip for ip in map(source, families) if ip is not None]
-    public = all(ipaddress.ip_address(ip).is_global for ip in found)  # else a NAT hides what others see
-    addresses = settings.delivery.egress or tuple(found if public else ())
+    addresses = settings.delivery.egress or seen_as((), families, smarthost=False)
     egress = Egress(addresses=addresses, hostname=settings.hostname)
     try:
         ring = KeyRing.open(platform.dkim.selector, Path(platform.dkim.key_file), make=False)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from relayd.core import bearer, localparts
+from relayd.core import bearer, localparts, public
 from relayd.core.mail import Rung
 from relayd.core.sender import HOUSE, Tls
 from relayd.core.settings import (
@@ -327,7 +327,7 @@ def _transport(path: Path, server: Smarthost) -> Iterator[Finding]:
 def _guarded(parts: Parts, path: Path, host: str) -> Iterator[Finding]:
     """Hosts of customers must be public. Names are checked when looked up, addresses already here."""
     address = _ip("127.0.0.1" if host == "localhost" else host)
-    if address is None or address.is_global or parts.allow_private is None:
+    if address is None or parts.allow_private is None or public.why_not(address) is None:
         return
     if not any(address in network for network in parts.allow_private.upstreams):
         network = f"{address}/{address.max_prefixlen}"

@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from relayd.core import blocklists, doctor
+from relayd.core import blocklists, doctor, public
 from relayd.core.address import Address
 from relayd.core.blocklists import Blocklist, Kind, Verdict
 from relayd.core.doctor import Finding
@@ -133,7 +133,8 @@ class Doctor:
 
     async def _ptr(self, ip: str) -> list[Finding]:
         """Forward-confirmed reverse DNS: Google, Microsoft (IPv6) and GMX refuse mail without."""
-        if not ipaddress.ip_address(ip).is_global and not ipaddress.ip_address(ip).is_loopback:
+        address = ipaddress.ip_address(ip)
+        if public.why_not(address) is not None and not address.is_loopback:
             return [
                 doctor.warning("ptr", ip, "is no public address", "name the public one in delivery.egress")
             ]
