@@ -46,12 +46,12 @@ clean: ## remove what the targets made
 # The stamps say which pyproject.toml the environment was made for. .run has what the daemon needs, .test more.
 $(VENV)/.run: pyproject.toml | $(BIN)/python
 	@echo "installing relayd into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -e .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "installing relayd and what its tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -e '.[test]'
 	@touch $@ $(VENV)/.run
 
 $(BIN)/python:

@@ -74,3 +74,11 @@ def test_demo_installs_no_more_than_the_daemon_needs(checkout: Path) -> None:
 @pytest.mark.parametrize("target", ["test", "check", "bench", "kill"])
 def test_the_others_install_what_tests_need(checkout: Path, target: str) -> None:
     assert "-e '.[test]'" in make(checkout, "--dry-run", target).stdout
+
+
+@pytest.mark.parametrize("target", ["demo", "check"])
+def test_debian_s_pip_has_nothing_to_complain_about(checkout: Path, target: str) -> None:
+    """Where a package has no pyproject.toml, pip 23.0 warns that it will build it otherwise one day."""
+    said = make(checkout, "-n", target).stdout
+    assert "pip install" in said
+    assert all("--use-pep517" in line for line in said.splitlines() if "pip install" in line)
