@@ -67,7 +67,7 @@ def test_a_python_without_venv_names_the_package(checkout: Path) -> None:
 
 def test_demo_installs_no_more_than_the_daemon_needs(checkout: Path) -> None:
     planned = make(checkout, "--dry-run", "demo").stdout
-    assert "install --quiet --disable-pip-version-check -e ." in planned
+    assert "-e ." in planned
     assert "[test]" not in planned
 
 
@@ -79,6 +79,7 @@ def test_the_others_install_what_tests_need(checkout: Path, target: str) -> None
 @pytest.mark.parametrize("target", ["demo", "check"])
 def test_debian_s_pip_has_nothing_to_complain_about(checkout: Path, target: str) -> None:
     """Where a package has no pyproject.toml, pip 23.0 warns that it will build it otherwise one day."""
-    said = make(checkout, "-n", target).stdout
-    assert "pip install" in said
-    assert all("--use-pep517" in line for line in said.splitlines() if "pip install" in line)
+    planned = make(checkout, "--dry-run", target).stdout
+    installing = [line for line in planned.splitlines() if "pip install" in line]
+    assert installing
+    assert all("--use-pep517" in line for line in installing)
