@@ -92,25 +92,27 @@ class Line(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # uvloop's are transports by behaviour, not by class
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._peer = _peer(transport)
         no = self._gate.enter(self)
         if no is not None:
+            self._deaf = True
             self._wire.write(no.line)
             self._hang_up()
             return
-        self._secure = transport.get_extra_info("sslcontext") is not None
-        self._peer = _peer(transport)
         self._timer = self.loop.call_later(self._terms.deadlines.command, self._look_at_clock)
         # Two turns of the loop later what came before the greeting is read.
         self.loop.call_soon(self.loop.call_soon, self._begin)
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
         if self._first_octets:
             self._first_octets = False
             if not data[:1].isalpha() and data[:1] not in b"\r\n":  # TLS, say: a line end may never come
                 self._wire.write(answer.NOT_SMTP(data[:20].decode("latin-1")).line)
                 self._turn_away()
-        if self._deaf:
-            return
+                return
         self._buffer += data
         if self._engaged:
             self._wake()
@@ -124,7 +126,7 @@ class Line(SMTP):
         """True keeps our side open: a client that sent all and closed its side still gets its answers."""
         self._heard_out = True
         self._no_more()
-        if self._deaf:
+        if self._deaf and not self._wire.is_closing():
             self._wire.close()
         return not self._secure  # TLS knows no half-closed connection
 
@@ -158,8 +160,10 @@ class Line(SMTP):
 
     def _hang_up(self) -> None:
         self._closing = True
-        self._wire.close()
-        if self._wire.get_write_buffer_size():
+        if not self._wire.is_closing():  # closed twice, asyncio's TLS no longer knows its connection
+            self._wire.close()
+        # Whether TLS has still something to send can't be asked once it is closed.
+        if self._secure or self._wire.get_write_buffer_size():
             self.loop.call_later(self._terms.deadlines.linger, self._wire.abort)
 
     def _turn_away(self) -> None:
@@ -407,6 +411,7 @@ class Line(SMTP):
         if self._buffer:
             self._say(answer.OUT_OF_STEP("STARTTLS"))
             return False
+        self._secure = True
         # From here to the new transport nothing is awaited that lets clear text into the stream.
         secured = await self.loop.start_tls(
             self._wire,
@@ -417,7 +422,6 @@ class Line(SMTP):
         )
         assert secured is not None
         self._wire = secured
-        self._secure = True
         return True
 
 

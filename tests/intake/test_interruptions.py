@@ -136,11 +136,33 @@ class TestClogged:
         assert len(replies) == 1 + 1000 * rounds
 
 
+class TestTurnedAway:
+    async def test_who_was_told_that_we_stop_may_go_on_talking(self, world: Any, caplog: Any) -> None:
+        client = await world.connect()
+        assert (await client.reply()).startswith("220")
+        connection(world).go_down()
+        await client.send(b"\x16\x03\x01")
+        assert await client.rest() == [text(answer.GOING_DOWN())]
+        await client.turns()
+        assert caplog.records == []
+
+    async def test_one_too_many_is_told_over_tls_too(self, make_world: Any, caplog: Any) -> None:
+        listen = [{"address": "127.0.0.1", "port": 0, "tls": {**TLS, "mode": "implicit"}}]
+        world = await make_world(listen=listen, limits={"connections": 1})
+        await world.hello(tls=True)
+        late = await world.connect(tls=True)
+        assert await late.rest() == [text(answer.TOO_MANY_CONNECTIONS(1))]
+        await late.turns()
+        assert caplog.records == []
+
+
 class TestNothingLeft:
-    @pytest.mark.parametrize("how", ["reset", "garbage", "silence"])
-    async def test_a_handshake_that_fails_leaves_nothing_behind(self, make_world: Any, how: str) -> None:
+    @pytest.mark.parametrize("how", ["reset", "garbage", "silence", "no more"])
+    async def test_a_handshake_that_fails_leaves_nothing_behind(
+        self, make_world: Any, how: str, caplog: Any
+    ) -> None:
         world = await make_world(
-            listen=[{"address": "127.0.0.1", "port": 0, "tls": TLS}], deadlines=Deadlines(tls=0.1)
+            listen=[{"address": "127.0.0.1", "port": 0, "tls": TLS}], deadlines=Deadlines(tls=0.1, linger=0.1)
         )
         client = await world.hello()
         ours = weakref.ref(connection(world))
@@ -148,8 +170,19 @@ class TestNothingLeft:
         if how == "reset":
             reset(client)
         elif how == "garbage":
-            await client.send(b"MAIL FROM:<billing@acme.example>\r\n" * 10)
+            await client.send(MAIL * 10)
+        elif how == "no more":
+            client.writer.write_eof()
         await gone(world, ours)
+        assert caplog.records == []
+
+    async def test_who_leaves_right_after_the_handshake(self, make_world: Any, caplog: Any) -> None:
+        world = await make_world(listen=[{"address": "127.0.0.1", "port": 0, "tls": TLS}])
+        client = await world.hello()
+        await client.starttls(world.trusting())
+        client.writer.close()
+        await world.server.gate.empty.wait()
+        assert caplog.records == []
 
     async def test_a_connection_cut_before_its_message_was_begun(self, world: Any) -> None:
         client = await world.hello()
