@@ -7,10 +7,12 @@ import functools
 import os
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from relayd.core.settings import Listen, Settings
 from relayd.intake.accept import Acceptor
@@ -22,6 +24,9 @@ from relayd.net.tls import server_context
 
 BACKLOG = 256  # connections that wait in the kernel; apps connect in bursts
 SOCKET_MODE = 0o660  # of a Unix socket: our user, and the group of the clients
+
+# From 3.13 on asyncio removes a Unix socket that it closes, systemd's too, and nobody would find it again.
+_LEFT_IN_PLACE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +101,8 @@ class Server:
         if listen.path is None:
             assert listen.port is not None, "a listener has a path or a port"
             return await create(host=listen.address, port=listen.port, backlog=BACKLOG)
-        return await loop.create_unix_server(
-            factory, sock=listener.socket or self._bind(Path(listen.path)), backlog=BACKLOG
-        )
+        given = listener.socket or self._bind(Path(listen.path))
+        return await loop.create_unix_server(factory, sock=given, backlog=BACKLOG, **_LEFT_IN_PLACE)
 
     def _bind(self, path: Path) -> socket.socket:
         """A Unix socket with its mode from the first moment on. What a daemon that died left there is
