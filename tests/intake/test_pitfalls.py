@@ -193,17 +193,6 @@ async def test_b12_b13_starttls_works_once_with_a_real_client(make_world: Any) -
     assert len(await world.messages()) == 1
 
 
-def test_b13_the_one_private_attribute_we_read_is_there() -> None:
-    """What asyncio has read ahead, on the Python that runs: this test says so before a user does."""
-    loop = asyncio.new_event_loop()
-    try:
-        reader = asyncio.StreamReader(loop=loop)
-        reader.feed_data(b"ab")
-        assert bytes(reader._buffer) == b"ab"  # type: ignore[attr-defined]
-    finally:
-        loop.close()
-
-
 async def test_b14_no_thread_and_no_controller(world: Any) -> None:
     import threading
 
