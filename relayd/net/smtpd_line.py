@@ -324,7 +324,7 @@ class Line(SMTP):
                 self._say(answer.ERRORS(self._errors))
 
     def _flush(self) -> None:
-        if self._replies and not self._deaf:
+        if self._replies and not self._deaf and not self._wire.is_closing():  # uvloop raises then
             replies, self._replies = self._replies, []
             self._wire.write(b"".join(replies))
             if len(self._gate) == 1:
@@ -410,6 +410,8 @@ class Line(SMTP):
         self._flush()
         if self._buffer:
             self._say(answer.OUT_OF_STEP("STARTTLS"))
+            return False
+        if self._over:
             return False
         self._secure = True
         # From here to the new transport nothing is awaited that lets clear text into the stream.

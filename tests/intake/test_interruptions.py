@@ -61,6 +61,47 @@ class SlowStore(MemoryStore):
         await super().put(message, body, events)
 
 
+class TestLost:
+    """The connection is reset while a task is under way."""
+
+    async def test_a_message_being_committed_is_kept_once_and_its_connection_ends(
+        self, make_world: Any, caplog: Any
+    ) -> None:
+        store = SlowStore()
+        world = await make_world(store=store)
+        client = await world.hello()
+        ours = connection(world)
+        await client.begin()
+        await client.send(HEADER + b"x" + END)
+        await store.entered.wait()
+        reset(client)
+        while not ours._over:
+            await client.turns()
+        store.go_on.set()
+        async with asyncio.timeout(10):
+            await world.server.gate.empty.wait()
+        assert len(await world.messages()) == 1
+        assert caplog.records == []
+
+    @pytest.mark.parametrize(
+        "then", [b"", b"RCPT TO:<nobody>\r\n", b"STARTTLS\r\n", b"DATA\r\n", b"QUIT\r\n"]
+    )
+    async def test_a_recipient_being_looked_up(self, make_world: Any, caplog: Any, then: bytes) -> None:
+        world = await make_world(listen=[{"address": "127.0.0.1", "port": 0, "tls": TLS}])
+        world.resolver.answers["slow.example"] = [asyncio.Event()]
+        client = await world.hello()
+        ours = connection(world)
+        await client.send(MAIL + b"RCPT TO:<nobody>\r\nRCPT TO:<a@slow.example>\r\n" + then)
+        while not world.resolver.asked:
+            await client.turns(1)
+        reset(client)
+        while not ours._over:
+            await client.turns()
+        async with asyncio.timeout(10):
+            await world.server.gate.empty.wait()
+        assert caplog.records == []
+
+
 class TestOvertaken:
     async def test_content_sent_before_it_was_asked_for_is_never_taken_for_a_message(
         self, world: Any
