@@ -64,12 +64,14 @@ class SlowStore(MemoryStore):
 class TestLost:
     """The connection is reset while a task is under way."""
 
+    @pytest.mark.parametrize("tls", [False, True])
     async def test_a_message_being_committed_is_kept_once_and_its_connection_ends(
-        self, make_world: Any, caplog: Any
+        self, make_world: Any, caplog: Any, tls: bool
     ) -> None:
         store = SlowStore()
-        world = await make_world(store=store)
-        client = await world.hello()
+        listen = {"address": "127.0.0.1", "port": 0, "tls": {**TLS, "mode": "implicit"} if tls else None}
+        world = await make_world(store=store, listen=[listen])
+        client = await world.hello(tls=tls)
         ours = connection(world)
         await client.begin()
         await client.send(HEADER + b"x" + END)
