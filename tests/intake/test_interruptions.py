@@ -7,12 +7,14 @@ import gc
 import socket
 import struct
 import weakref
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from relayd.core import answer
 from relayd.net.smtpd import Connection
+from relayd.net.smtpd_line import AT_ONCE
 from relayd.net.smtpd_terms import Deadlines
 from relayd.store.memory import MemoryReceiving, MemoryStore
 
@@ -177,6 +179,31 @@ class TestClogged:
         client.writer.transport.resume_reading()
         replies = await client.rest()
         assert len(replies) == 1 + 1000 * rounds
+
+
+class TestFlood:
+    async def test_who_sends_thousands_of_commands_lets_others_have_their_turn(
+        self, world: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        turn, obeyed = 0, Counter[int]()
+        loop, obey = asyncio.get_running_loop(), Connection._obey
+
+        def tick() -> None:
+            nonlocal turn
+            turn += 1
+            loop.call_soon(tick)
+
+        def counted(self: Connection, line: bytes) -> Any:
+            obeyed[turn] += 1
+            return obey(self, line)
+
+        monkeypatch.setattr(Connection, "_obey", counted)
+        client = await world.hello()
+        tick()
+        await client.send(MAIL + b"RCPT TO:<a@b.example>\r\n" * 3000 + b"QUIT\r\n")
+        assert len(await client.rest()) == 3002
+        assert max(obeyed.values()) <= 2 * AT_ONCE, "what was read, and what came with the turn"
+        assert len(obeyed) >= 3002 // AT_ONCE // 2
 
 
 class TestTurnedAway:
