@@ -34,7 +34,7 @@ COMPANY: Final = 0.005
 waits for its message, which would stand behind the disk. A crash in these milliseconds is one in which the
 far side had said 250 before the result was committed: that window is there anyway."""
 
-QUICK: Final = 0.001
+QUICK: Final = 0.002
 """Seconds. A commit that takes less (on no disk that turns) may hold up the event loop for a lone client."""
 
 FORGET: Final = 0.99
