@@ -12,6 +12,7 @@ from relayd.core.phrases import (
     LANGUAGES,
     remedy,
     sentence,
+    sentences,
     smtp_sentence,
     text,
 )
@@ -65,6 +66,18 @@ def test_every_event_is_a_sentence(subtests: pytest.Subtests) -> None:
             assert "{" not in said
             assert ":." not in said
             assert " ." not in said
+
+
+def test_all_languages_at_once_say_what_each_says(subtests: pytest.Subtests) -> None:
+    """Those of mail that arrives are made once for each host, so nothing else may change them."""
+    details: list[dict[str, str]] = [{}, {"stage": "end", "uncertain": "an earlier attempt may have arrived"}]
+    for kind, detail, host, tls, bounces, test in product(
+        EventType, details, [None, "mx.example"], [None, "TLSv1.3"], [None, "customer"], [False, True]
+    ):
+        fields = {"detail": detail, "host": host, "tls": tls, "bounces": bounces, "test": test}
+        with subtests.test(str(kind), **fields):
+            happened = event(kind, reason=Reason.RECIPIENT_FULL, attempt=3, **fields)
+            assert sentences(happened) == {each: sentence(happened, each) for each in LANGUAGES}
 
 
 def test_a_sender_whose_mail_waits_is_not_said_to_send_with_another_address() -> None:
