@@ -8,7 +8,7 @@ from relayd.core import phrases, providers, reasons
 from relayd.core.event import Event, EventType, Status
 from relayd.core.reasons import Reason
 
-__all__ = ["FIELDS", "Event", "EventType", "Status", "actor", "as_dict", "final_reason", "link", "status"]
+__all__ = ["Event", "EventType", "Status", "actor", "as_dict", "final_reason", "link", "status"]
 
 _STATUS: dict[EventType, Status | None] = {
     EventType.ACCEPTED: Status.QUEUED,
@@ -38,38 +38,6 @@ _STATUS: dict[EventType, Status | None] = {
     EventType.SENDER_CHANGED: None,
 }
 
-FIELDS = (
-    "id",
-    "seq",
-    "time",
-    "type",
-    "status",
-    "message",
-    "ref",
-    "sender",
-    "rung",
-    "proof",
-    "recipient",
-    "attempt",
-    "next_attempt",
-    "final",
-    "reason",
-    "actor",
-    "code",
-    "enhanced",
-    "reply",
-    "host",
-    "ip",
-    "tls",
-    "bounces",
-    "text",
-    "remedy",
-    "link",
-    "test",
-    "detail",
-)
-"""The fields of a status line, in its order. The names are a promise to the apps that read it."""
-
 
 def status(event: Event) -> Status | None:
     """The recipient's status after this event; None when the event doesn't change it."""
@@ -98,7 +66,8 @@ def link(event: Event) -> str | None:
 
 def as_dict(event: Event) -> dict[str, object]:
     """One line of the status log, for JSON. A field that has no value is left out; `final` and `test` are
-    always there. `text` and `remedy` are maps of languages. Times are UTC, RFC 3339 with milliseconds."""
+    always there. `text` and `remedy` are maps of languages. Times are UTC, RFC 3339 with milliseconds.
+    The names and their order are a promise to the apps that read it."""
     cause = final_reason(event)
     time = event.time.astimezone(UTC).isoformat(timespec="microseconds")[:26]
     whole: dict[str, object | None] = {

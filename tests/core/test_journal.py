@@ -7,11 +7,43 @@ from typing import Any
 import pytest
 
 from relayd.core.event import Event, EventType, Status
-from relayd.core.journal import FIELDS, as_dict, status
+from relayd.core.journal import as_dict, status
 from relayd.core.mail import Proof, Rung
 from relayd.core.reasons import Reason
 
 NOW = datetime(2026, 11, 22, 5, 30, 0, 123456, tzinfo=UTC)
+
+FIELDS = (
+    "id",
+    "seq",
+    "time",
+    "type",
+    "status",
+    "message",
+    "ref",
+    "sender",
+    "rung",
+    "proof",
+    "recipient",
+    "attempt",
+    "next_attempt",
+    "final",
+    "reason",
+    "actor",
+    "code",
+    "enhanced",
+    "reply",
+    "host",
+    "ip",
+    "tls",
+    "bounces",
+    "text",
+    "remedy",
+    "link",
+    "test",
+    "detail",
+)
+"""The fields of a status line, in its order."""
 
 
 @pytest.mark.parametrize(
