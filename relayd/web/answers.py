@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from relayd.core import journal, phrases, reasons
@@ -56,8 +57,8 @@ def _recipient(standing: Standing, language: str | None) -> dict[str, Any]:
 def _refused(each: RefusedRecipient, language: str | None) -> dict[str, Any]:
     """A recipient that was not taken, while others of the message were."""
     texts = {
-        "text": {known: phrases.text(each.reason, known) for known in phrases.LANGUAGES},
-        "remedy": {known: phrases.remedy(each.reason, known) for known in phrases.LANGUAGES},
+        "text": phrases.in_every_language(partial(phrases.text, each.reason)),
+        "remedy": phrases.remedies(each.reason),
     }
     return {
         "recipient": each.address,

@@ -173,8 +173,7 @@ def _said(note: Note | SpfFinding, language: str) -> str:
 
 
 def _text(said: Callable[[str], str], language: str | None) -> Any:
-    texts = {known: said(known) for known in phrases.LANGUAGES}
-    return in_language({"text": texts}, language)["text"]
+    return in_language({"text": phrases.in_every_language(said)}, language)["text"]
 
 
 def keys_as_dict(platform: str, standing: Standing) -> dict[str, Any]:

@@ -124,8 +124,8 @@ def state_as_dict(state: State, language: str | None) -> dict[str, Any]:
             "since": None if state.since is None else moment(state.since),
             "reason": None if reason is None else reason.value,
             "withdrawn": state.withdrawn,
-            "text": _each(lambda known: phrases.text(reason, known)) if reason is not None else None,
-            "remedy": _each(lambda known: phrases.remedy(reason, known)) if reason is not None else None,
+            "text": None if reason is None else phrases.in_every_language(partial(phrases.text, reason)),
+            "remedy": None if reason is None else phrases.remedies(reason),
         },
         language,
     )
@@ -158,10 +158,6 @@ def _sign_in(found: SignIn, language: str | None) -> dict[str, Any]:
         answer["text"] = {known: text for known, (text, _) in said.items()}
         answer["remedy"] = {known: remedy for known, (_, remedy) in said.items()}
     return in_language(answer, language)
-
-
-def _each(said: Any) -> dict[str, str]:
-    return {known: said(known) for known in phrases.LANGUAGES}
 
 
 def _language(control: Control, request: Request) -> str | None:

@@ -55,7 +55,7 @@ def report_as_dict(entry: Entry, outlook: Outlook, language: str | None) -> dict
 
 
 def _todo(todo: Todo, language: str | None) -> dict[str, Any]:
-    texts = {known: words.text(todo, known) for known in phrases.LANGUAGES}
+    texts = phrases.in_every_language(lambda known: words.text(todo, known))
     record = todo.record
     return {
         "task": todo.task.value,

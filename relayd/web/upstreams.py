@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -73,8 +72,8 @@ def as_dict(found: Discovery, language: str | None) -> dict[str, Any]:
 
 def _provider(provider: MailProvider, language: str | None) -> dict[str, Any]:
     limits = {name: getattr(provider.limits, name) for name in type(provider.limits).__slots__}
-    username = _texts(lambda known: words.username(provider, known))
-    steps = {known: words.steps(provider, known) for known in phrases.LANGUAGES}
+    username = phrases.in_every_language(lambda known: words.username(provider, known))
+    steps = phrases.in_every_language(lambda known: words.steps(provider, known))
     return {
         "id": provider.id,
         "name": provider.name,
@@ -94,7 +93,7 @@ def _provider(provider: MailProvider, language: str | None) -> dict[str, Any]:
         "from": in_language(
             {
                 "rule": provider.from_rule.value,
-                "text": _texts(lambda known: words.from_rule(provider, known)),
+                "text": phrases.in_every_language(lambda known: words.from_rule(provider, known)),
             },
             language,
         ),
@@ -121,7 +120,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
 
 
 def _note(note: Note, name: str, language: str | None) -> dict[str, Any]:
-    text = _texts(lambda known: discovery_texts.note(note, name, known))
+    text = phrases.in_every_language(lambda known: discovery_texts.note(note, name, known))
     return in_language({"note": note.value, "text": text}, language)
 
 
@@ -129,12 +128,8 @@ def _finding(finding: Finding, language: str | None) -> dict[str, Any]:
     return in_language(
         {
             "finding": finding.kind.value,
-            "text": _texts(lambda known: finding_texts.text(finding, known)),
-            "remedy": _texts(lambda known: finding_texts.remedy(finding, known)),
+            "text": phrases.in_every_language(lambda known: finding_texts.text(finding, known)),
+            "remedy": phrases.in_every_language(lambda known: finding_texts.remedy(finding, known)),
         },
         language,
     )
-
-
-def _texts(said: Callable[[str], str | None]) -> dict[str, str | None]:
-    return {known: said(known) for known in phrases.LANGUAGES}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from typing import TypeVar
 
 from relayd.core.event import Event, EventType
 from relayd.core.phrases.de import GERMAN
@@ -20,6 +21,14 @@ LANGUAGES = tuple(_LANGUAGES)
 """The languages that a sender's `language` may be."""
 
 
+T = TypeVar("T")
+
+
+def in_every_language(said: Callable[[str], T]) -> dict[str, T]:
+    """What `said` gives for each of `LANGUAGES`."""
+    return {language: said(language) for language in LANGUAGES}
+
+
 def text(reason: Reason, language: str) -> str:
     """What happened. Raises KeyError for a language that isn't in `LANGUAGES`."""
     return _LANGUAGES[language].reasons[reason][0]
@@ -33,7 +42,7 @@ def remedy(reason: Reason, language: str) -> str:
 @cache
 def remedies(reason: Reason) -> Mapping[str, str]:
     """What to do about it, in every language."""
-    return {language: remedy(reason, language) for language in LANGUAGES}
+    return in_every_language(partial(remedy, reason))
 
 
 def smtp_sentence(reason: Reason) -> str:
@@ -45,7 +54,7 @@ def sentences(event: Event) -> Mapping[str, str]:
     """What happened, in every language."""
     if event.type in _USUAL:
         return _usual(event.type, event.host, event.tls is None, event.bounces, event.test)
-    return {language: sentence(event, language) for language in LANGUAGES}
+    return in_every_language(partial(sentence, event))
 
 
 _USUAL = frozenset({EventType.ACCEPTED, EventType.DELIVERED, EventType.RELAYED})
@@ -61,7 +70,7 @@ def _usual(
     kind: EventType, host: str | None, in_clear: bool, bounces: str | None, test: bool
 ) -> Mapping[str, str]:
     event = Event(time=_ANY, type=kind, host=host, tls=None if in_clear else "", bounces=bounces, test=test)
-    return {language: sentence(event, language) for language in LANGUAGES}
+    return in_every_language(partial(sentence, event))
 
 
 def sentence(event: Event, language: str) -> str:
